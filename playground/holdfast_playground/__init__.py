@@ -1,0 +1,1 @@
+"""A real Mesos cluster and ZooKeeper on one machine, for trying things out and for tests."""

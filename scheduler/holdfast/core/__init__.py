@@ -1,0 +1,1 @@
+"""The transition function: (event, now) -> effects. No I/O, clock, thread or randomness."""

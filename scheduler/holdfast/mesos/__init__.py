@@ -1,0 +1,1 @@
+"""The wire: the Mesos v1 HTTP API and leader detection."""

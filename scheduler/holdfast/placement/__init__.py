@@ -1,0 +1,1 @@
+"""Offers matched with needs: constraints, resources, ports, volumes, explanations."""

@@ -1,0 +1,1 @@
+"""Plans, phases and steps, derived from the service and the pod records."""

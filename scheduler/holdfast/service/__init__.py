@@ -1,0 +1,1 @@
+"""What the operator asked for: svc.yml read into a model."""

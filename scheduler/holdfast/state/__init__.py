@@ -1,0 +1,1 @@
+"""The durable record: ZooKeeper, with fenced writes."""

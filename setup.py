@@ -1,0 +1,72 @@
+"""One distribution, `holdfast`: scheduler, executor, command line and playground."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+SOURCES = {
+    "holdfast": "scheduler",
+    "holdfast_executor": "executor",
+    "holdfast_cli": "cli",
+    "holdfast_playground": "playground",
+}
+VERSION = re.search(
+    r'__version__ = "([^"]+)"', (ROOT / "scheduler/holdfast/__init__.py").read_text()
+)
+assert VERSION
+
+setup(
+    name="holdfast",
+    version=VERSION.group(1),
+    description="Runs stateful services on Apache Mesos and DC/OS, next to their data",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=[
+        name
+        for top, folder in SOURCES.items()
+        for name in [top, *(f"{top}.{sub}" for sub in find_packages(f"{folder}/{top}"))]
+    ],
+    package_dir={top: f"{folder}/{top}" for top, folder in SOURCES.items()},
+    package_data={top: ["py.typed"] for top in SOURCES},
+    install_requires=[
+        "addict>=2.4",
+        "click>=8.1",
+        "fastapi>=0.110",
+        "kazoo>=2.9",
+        "orjson>=3.9",
+        "prometheus_client>=0.19",
+        "pydantic>=2.6",
+        "PyYAML>=6.0",
+        "requests>=2.31",
+        "rich>=13.0",
+        "structlog>=23.1",
+        "uvicorn>=0.27",
+    ],
+    extras_require={
+        "playground": ["psutil>=5.9", "pypi-simple>=1.3"],
+        "test": [
+            "httpx>=0.27",
+            "hypothesis>=6.90",
+            "import-linter>=2.0",
+            "mypy>=1.8",
+            "psutil>=5.9",
+            "pypi-simple>=1.3",
+            "pytest>=8.0",
+            "pytest-timeout>=2.2",
+            "pytest-xdist>=3.5",
+            "ruff>=0.4",
+            "types-PyYAML",
+            "types-psutil",
+            "types-requests",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "holdfast=holdfast_cli.main:main",
+            "holdfast-scheduler=holdfast.main:main",
+        ]
+    },
+)
