@@ -1,0 +1,87 @@
+"""What the core asks the world to do. The engine carries writes out first, then calls, then acks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Store `data` at `path` (relative to the service's root); None deletes the record."""
+
+    path: str
+    data: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """ACCEPT: `operations` are v1 Offer.Operation messages, in order; `refuse_seconds` for the rest."""
+
+    offer_ids: tuple[str, ...]
+    operations: tuple[Mapping[str, Any], ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    task_id: str
+    agent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """RECONCILE the given (task id, agent id) pairs; empty means implicit: the master tells all."""
+
+    tasks: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    task_id: str
+    agent_id: str
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeOperation:
+    operation_id: str
+    uuid: str
+    agent_id: str | None
+    resource_provider_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to the command `id`: an HTTP status and a JSON body."""
+
+    id: str
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line for the log and for `explain`: what was decided, and why."""
+
+    text: str
+
+
+Call = Accept | Decline | Suppress | Revive | Kill | Reconcile
+Ack = Acknowledge | AcknowledgeOperation
+Effect = Write | Call | Ack | Reply | Decision

@@ -1,0 +1,117 @@
+"""What the master tells a framework, reduced to what Holdfast uses.
+
+Parsed once from the JSON of the v1 scheduler API
+(https://mesos.apache.org/documentation/latest/scheduler-http-api/) into small facts, so that the
+rest of the program never handles raw messages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class TaskState(StrEnum):
+    """The states of mesos.v1.TaskState."""
+
+    STAGING = "TASK_STAGING"
+    STARTING = "TASK_STARTING"
+    RUNNING = "TASK_RUNNING"
+    KILLING = "TASK_KILLING"
+    FINISHED = "TASK_FINISHED"
+    FAILED = "TASK_FAILED"
+    KILLED = "TASK_KILLED"
+    ERROR = "TASK_ERROR"
+    LOST = "TASK_LOST"
+    DROPPED = "TASK_DROPPED"
+    UNREACHABLE = "TASK_UNREACHABLE"
+    GONE = "TASK_GONE"
+    GONE_BY_OPERATOR = "TASK_GONE_BY_OPERATOR"
+    UNKNOWN = "TASK_UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of an offer.
+
+    `amount` is the scalar value, `ranges` the inclusive port ranges. `role` is the role it is
+    reserved for (None when unreserved), `labels` those of the innermost dynamic reservation,
+    `persistence_id` the volume's id when the disk is a persistent volume, `is_root_disk` false for
+    PATH, MOUNT, BLOCK and RAW disks and for shared or provider resources. `raw` is the message
+    itself, for operations that must repeat it exactly.
+    """
+
+    name: str
+    amount: float
+    ranges: tuple[tuple[int, int], ...]
+    role: str | None
+    principal: str | None
+    labels: Mapping[str, str]
+    persistence_id: str | None
+    container_path: str | None
+    is_root_disk: bool
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer of one agent's resources to one role."""
+
+    id: str
+    agent_id: str
+    hostname: str
+    ip: str
+    role: str
+    region: str | None
+    zone: str | None
+    attributes: Mapping[str, str]
+    executor_ids: frozenset[str]
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """A status update. `uuid` is present when the update must be acknowledged.
+
+    `check_exit_code` is the result of the task's check (its readiness), None when the task has no
+    check or the check has not run yet; `has_check` tells which. `timestamp` is in seconds.
+    """
+
+    task_id: str
+    state: TaskState
+    agent_id: str | None = None
+    executor_id: str | None = None
+    uuid: str | None = None
+    message: str = ""
+    reason: str = ""
+    source: str = ""
+    has_check: bool = False
+    check_exit_code: int | None = None
+    healthy: bool | None = None
+    timestamp: float = 0.0
+    container_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStatus:
+    """The status of an offer operation that carries an id."""
+
+    operation_id: str
+    state: str
+    uuid: str | None = None
+    agent_id: str | None = None
+    resource_provider_id: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterInfo:
+    """The leading master; `url` is the base of its HTTP API."""
+
+    id: str
+    url: str
+    version: str = ""
+    region: str | None = None
+    zone: str | None = None
