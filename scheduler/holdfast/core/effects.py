@@ -1,4 +1,4 @@
-"""What the core asks the world to do. The engine carries writes out first, then calls, then acks."""
+"""What the core asks the world to do: the engine carries out writes, then calls, then acks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """ACCEPT: `operations` are v1 Offer.Operation messages, in order; `refuse_seconds` for the rest."""
+    """ACCEPT with v1 Offer.Operation messages, in order; `refuse_seconds` goes for the rest."""
 
     offer_ids: tuple[str, ...]
     operations: tuple[Mapping[str, Any], ...]

@@ -1,8 +1,9 @@
 """What can happen to the core. Everything it knows of the world arrives as one of these."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 
+from holdfast.core.effects import Call
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 
 
@@ -43,7 +44,7 @@ class OperationStatusReceived:
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed:
-    """The master's hint that an agent (or only an executor on it) is gone; never proof of either."""
+    """The master's hint that an agent (or an executor on it) is gone; never proof of either."""
 
     agent_id: str
     executor_id: str | None = None
@@ -51,10 +52,11 @@ class AgentFailed:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """A call could not be delivered, or was rejected; `calls` are the effects concerned."""
+    """A call was not carried out, or (`sent`) may have been: its answer never came."""
 
-    effect: object
+    call: Call
     reason: str
+    sent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,24 @@ class Tick:
     """Time passed."""
 
 
+class Verb(StrEnum):
+    """What an operator can ask for."""
+
+    POD_RESTART = "pod restart"
+    POD_REPLACE = "pod replace"
+    VOLUMES_DESTROY = "volumes destroy"
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `verb` is one of `pod restart`, `pod replace`, `plan continue`, `plan interrupt`,
-    `volumes destroy`; `target` names the pod instance, plan or volume.
+    `target` names the pod instance (`etcd-0`) or the volume (its persistence id).
     """
 
     id: str
-    verb: str
+    verb: Verb
     target: str
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
 Event = (

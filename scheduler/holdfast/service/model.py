@@ -215,5 +215,5 @@ class ServiceSpec:
 
     @property
     def role(self) -> str:
-        """The Mesos role of the service: one role per service, so nobody else is offered its data."""
+        """The Mesos role: one per service, so that nobody else is offered its data."""
         return f"{self.name.strip('/').replace('/', '__')}-role"

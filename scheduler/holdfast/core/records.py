@@ -1,0 +1,311 @@
+"""The durable records: what must be known again after a crash, and nothing that can be derived.
+
+One record per pod instance holds its reservation, its volumes and its tasks. Each is written
+before the call that acts on it is sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from holdfast.mesos.messages import TaskState
+
+Json = Mapping[str, Any]
+
+DEAD = frozenset(
+    {
+        TaskState.FINISHED,
+        TaskState.FAILED,
+        TaskState.KILLED,
+        TaskState.ERROR,
+        TaskState.DROPPED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+    }
+)
+"""The task does not run and never will again."""
+
+UNCERTAIN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN})
+"""The task may still run on an agent the master cannot see (Mesos high availability guide)."""
+
+NEVER_STARTED = frozenset({TaskState.DROPPED, TaskState.ERROR})
+"""The task was refused before any of its code ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A persistent volume of a pod instance. `id` is its persistence id, unique for ever."""
+
+    id: str
+    resource_id: str
+    path: str
+    size_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port given to a task of the pod instance."""
+
+    task: str
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a pod instance holds on one agent.
+
+    `resource_id` labels its cpus, memory and ports; each volume's disk has one of its own.
+    `confirmed` once the volumes are known to exist there, so that they may hold data.
+    """
+
+    resource_id: str
+    agent_id: str
+    hostname: str
+    ip: str
+    region: str | None
+    zone: str | None
+    attributes: Mapping[str, str]
+    cpus: float
+    memory_mb: float
+    ports: tuple[Port, ...]
+    volumes: tuple[Volume, ...]
+    confirmed: bool = False
+
+    @property
+    def resource_ids(self) -> frozenset[str]:
+        return frozenset({self.resource_id, *(v.resource_id for v in self.volumes)})
+
+    def task_ports(self, task: str) -> dict[str, int]:
+        """The ports of one task, by name."""
+        return {p.name: p.number for p in self.ports if p.task == task}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The last launch of one task of a pod instance, and what became of it.
+
+    `since` is when it entered its state (seconds since the epoch); `config_id` the configuration
+    it was launched with.
+    """
+
+    name: str
+    id: str
+    config_id: str
+    state: TaskState
+    ready: bool = False
+    message: str = ""
+    since: float = 0.0
+
+    @property
+    def dead(self) -> bool:
+        return self.state in DEAD
+
+    @property
+    def uncertain(self) -> bool:
+        return self.state in UNCERTAIN
+
+    @property
+    def live(self) -> bool:
+        """As far as is known it runs, or is about to."""
+        return not self.dead and not self.uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod instance.
+
+    `deployed` is the configuration under which it last reached its goal, `hook` the hook still
+    owed before its tasks may start, `stopping` why its live tasks are being killed, `failures` the
+    launches that ended badly in a row, `not_before` the earliest time of the next one (seconds
+    since the epoch), `launched` the time of the last one.
+    """
+
+    type: str
+    index: int
+    reservation: Reservation | None = None
+    tasks: tuple[Task, ...] = ()
+    executor_id: str | None = None
+    deployed: str | None = None
+    hook: str | None = None
+    stopping: str | None = None
+    failures: int = 0
+    not_before: float = 0.0
+    launched: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.type}-{self.index}"
+
+    def task(self, name: str) -> Task | None:
+        return next((task for task in self.tasks if task.name == name), None)
+
+    @property
+    def has_live_tasks(self) -> bool:
+        return any(task.live for task in self.tasks)
+
+    def with_task(self, task: Task) -> "Pod":
+        """The same pod instance with `task` in place of the one of that name."""
+        return replace(
+            self, tasks=tuple(task if task.name == other.name else other for other in self.tasks)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A reservation a pod instance has left behind: its volumes are kept until destroyed by name.
+
+    `tasks` are those that may still run on it; they are killed whenever they show up.
+    """
+
+    id: str
+    pod: str
+    reservation: Reservation
+    tasks: tuple[Task, ...]
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyIntent:
+    """An operator's word that the volume `volume_id` may be destroyed."""
+
+    volume_id: str
+    at: float
+
+
+def pod_path(name: str) -> str:
+    return f"pods/{name}"
+
+
+def retired_path(id_: str) -> str:
+    return f"retired/{id_}"
+
+
+def intent_path(volume_id: str) -> str:
+    return f"intents/{volume_id}"
+
+
+def _task_to_json(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "id": task.id,
+        "config": task.config_id,
+        "state": task.state.value,
+        "ready": task.ready,
+        "message": task.message,
+        "since": task.since,
+    }
+
+
+def _task_from_json(data: Json) -> Task:
+    return Task(
+        name=data["name"],
+        id=data["id"],
+        config_id=data["config"],
+        state=TaskState(data["state"]),
+        ready=data["ready"],
+        message=data["message"],
+        since=data["since"],
+    )
+
+
+def _reservation_to_json(reservation: Reservation) -> dict[str, Any]:
+    return {
+        "resource_id": reservation.resource_id,
+        "agent_id": reservation.agent_id,
+        "hostname": reservation.hostname,
+        "ip": reservation.ip,
+        "region": reservation.region,
+        "zone": reservation.zone,
+        "attributes": dict(reservation.attributes),
+        "cpus": reservation.cpus,
+        "memory_mb": reservation.memory_mb,
+        "ports": [[p.task, p.name, p.number] for p in reservation.ports],
+        "volumes": [[v.id, v.resource_id, v.path, v.size_mb] for v in reservation.volumes],
+        "confirmed": reservation.confirmed,
+    }
+
+
+def _reservation_from_json(data: Json) -> Reservation:
+    return Reservation(
+        resource_id=data["resource_id"],
+        agent_id=data["agent_id"],
+        hostname=data["hostname"],
+        ip=data["ip"],
+        region=data["region"],
+        zone=data["zone"],
+        attributes=data["attributes"],
+        cpus=data["cpus"],
+        memory_mb=data["memory_mb"],
+        ports=tuple(Port(*port) for port in data["ports"]),
+        volumes=tuple(Volume(*volume) for volume in data["volumes"]),
+        confirmed=data["confirmed"],
+    )
+
+
+def pod_to_json(pod: Pod) -> dict[str, Any]:
+    """The record of a pod instance as JSON; `pod_from_json` is its inverse."""
+    return {
+        "type": pod.type,
+        "index": pod.index,
+        "reservation": _reservation_to_json(pod.reservation) if pod.reservation else None,
+        "tasks": [_task_to_json(task) for task in pod.tasks],
+        "executor_id": pod.executor_id,
+        "deployed": pod.deployed,
+        "hook": pod.hook,
+        "stopping": pod.stopping,
+        "failures": pod.failures,
+        "not_before": pod.not_before,
+        "launched": pod.launched,
+    }
+
+
+def pod_from_json(data: Json) -> Pod:
+    """Raises KeyError, TypeError or ValueError when `data` is not a pod record."""
+    return Pod(
+        type=data["type"],
+        index=data["index"],
+        reservation=_reservation_from_json(data["reservation"]) if data["reservation"] else None,
+        tasks=tuple(_task_from_json(task) for task in data["tasks"]),
+        executor_id=data["executor_id"],
+        deployed=data["deployed"],
+        hook=data["hook"],
+        stopping=data["stopping"],
+        failures=data["failures"],
+        not_before=data["not_before"],
+        launched=data["launched"],
+    )
+
+
+def retired_to_json(retired: Retired) -> dict[str, Any]:
+    """The record of a reservation left behind; `retired_from_json` is its inverse."""
+    return {
+        "id": retired.id,
+        "pod": retired.pod,
+        "reservation": _reservation_to_json(retired.reservation),
+        "tasks": [_task_to_json(task) for task in retired.tasks],
+        "reason": retired.reason,
+        "at": retired.at,
+    }
+
+
+def retired_from_json(data: Json) -> Retired:
+    """Raises KeyError, TypeError or ValueError when `data` is not such a record."""
+    return Retired(
+        id=data["id"],
+        pod=data["pod"],
+        reservation=_reservation_from_json(data["reservation"]),
+        tasks=tuple(_task_from_json(task) for task in data["tasks"]),
+        reason=data["reason"],
+        at=data["at"],
+    )
+
+
+def intent_to_json(intent: DestroyIntent) -> dict[str, Any]:
+    return {"volume_id": intent.volume_id, "at": intent.at}
+
+
+def intent_from_json(data: Json) -> DestroyIntent:
+    """Raises KeyError or TypeError when `data` is not such a record."""
+    return DestroyIntent(volume_id=data["volume_id"], at=data["at"])
