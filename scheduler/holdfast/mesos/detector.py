@@ -1,0 +1,38 @@
+"""From the address an operator wrote to the detector of the leading master."""
+
+from urllib.parse import urlsplit
+
+from holdfast.mesos.access import Access
+from holdfast.mesos.leader import LeaderDetector, MasterAddressError
+from holdfast.mesos.leader_http import HttpDetector
+from holdfast.mesos.leader_zookeeper import ZooKeeperDetector
+from holdfast.zk_client import ZkAddressError, parse_zk_address
+
+
+def detector_for(address: str, access: Access | None = None) -> LeaderDetector:
+    """The detector for `zk://host:port,host:port/path`, `http(s)://host:port` or `host:port`.
+
+    Raises MasterAddressError when the text is none of these. Nothing is connected to yet.
+    """
+    if address.startswith("zk://"):
+        try:
+            return ZooKeeperDetector(parse_zk_address(address))
+        except ZkAddressError as error:
+            raise MasterAddressError(f"The address of the Mesos master is wrong: {error}") from None
+    return HttpDetector(_base_url(address), access or Access())
+
+
+def _base_url(address: str) -> str:
+    url = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise MasterAddressError(
+            f"{address!r} is not the address of a Mesos master: expected "
+            "zk://host:port,host:port/path, http://host:port, https://host:port or host:port"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port or 5050}{parts.path.rstrip('/')}"

@@ -1,0 +1,124 @@
+"""A kazoo client that fails fast, and words for what is wrong with a ZooKeeper address."""
+
+import logging
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import ConnectionClosedError
+from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.protocol.states import KeeperState
+from kazoo.retry import KazooRetry
+
+DEFAULT_PORT = 2181
+
+_quiet = logging.getLogger("holdfast.kazoo")
+_quiet.setLevel(logging.ERROR)  # kazoo warns at every attempt; our callers report once, in words
+
+
+class ZkAddressError(ValueError):
+    """The text is not the address of a ZooKeeper ensemble."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZkAddress:
+    """`hosts` as "a:2181,b:2181", an absolute `path` ("/" when none), optional digest `auth`."""
+
+    hosts: str
+    path: str
+    auth: str | None = None
+
+
+class NotSent(ConnectionClosedError):  # type: ignore[misc]
+    """The connection to ZooKeeper is down, and the request was not even queued."""
+
+
+class FailFastClient(KazooClient):  # type: ignore[misc]
+    """Refuses requests while the connection is down.
+
+    kazoo >= 2.7 queues them instead, to be executed whenever ZooKeeper answers again: much later
+    than the caller believes, and perhaps after another scheduler took over.
+    """
+
+    def _call(self, request: Any, async_object: Any) -> Any:
+        if self._state == KeeperState.CONNECTING:
+            async_object.set_exception(NotSent("not connected to ZooKeeper"))
+            return False
+        return super()._call(request, async_object)
+
+
+class _ImpatientHandler(SequentialThreadingHandler):  # type: ignore[misc]
+    """Gives up on a host that does not answer in time to try the others within one session."""
+
+    def __init__(self, connect_timeout: float) -> None:
+        super().__init__()
+        self._connect_timeout = connect_timeout
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["timeout"] = self._connect_timeout
+        return super().create_connection(*args, **kwargs)
+
+
+def parse_zk_address(text: str) -> ZkAddress:
+    """Read `zk://[user:password@]host[:port][,host...][/path]`, or the same without `zk://`.
+
+    Raises ZkAddressError, saying what is wrong.
+    """
+    rest = text.removeprefix("zk://")
+    if "://" in rest:
+        raise ZkAddressError(
+            f"{text!r} is not a ZooKeeper address: expected zk://host:port,host:port/path"
+        )
+    servers, slash, path = rest.partition("/")
+    auth, at, servers = servers.rpartition("@")
+    if at and ":" not in auth:
+        raise ZkAddressError(f"{text!r}: expected user:password before the @")
+    hosts = [_host(text, server) for server in servers.split(",")]
+    path = "/" + path.strip("/") if slash else "/"
+    if "//" in path:
+        raise ZkAddressError(f"{text!r}: the path {path!r} has an empty part")
+    return ZkAddress(",".join(hosts), path, auth or None)
+
+
+def new_client(
+    hosts: str, *, session_timeout: float = 10.0, auth: str | None = None
+) -> FailFastClient:
+    """A client that reconnects for ever; the caller starts and stops it."""
+    return FailFastClient(
+        hosts=hosts,
+        timeout=session_timeout,
+        handler=_ImpatientHandler(connect_timeout=max(1.0, session_timeout / 4)),
+        connection_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0),
+        auth_data=[("digest", auth)] if auth else None,
+        logger=_quiet,
+    )
+
+
+def connect_problem(hosts: str, timeout: float = 2.0) -> str:
+    """Why no connection to any of the hosts comes about, in words; tries each once."""
+    problems = []
+    for server in hosts.split(","):
+        parts = urlsplit("//" + server)
+        try:
+            with socket.create_connection((parts.hostname, parts.port or DEFAULT_PORT), timeout):
+                problems.append(f"{server} accepts connections but does not answer as ZooKeeper")
+        except socket.gaierror:
+            problems.append(f"the name {parts.hostname} does not resolve")
+        except TimeoutError:
+            problems.append(f"{server} does not answer")
+        except OSError as error:
+            problems.append(f"{server}: {(error.strerror or str(error)).lower()}")
+    return "; ".join(problems)
+
+
+def _host(text: str, server: str) -> str:
+    try:
+        parts = urlsplit("//" + server.strip())
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:
+        host, port = None, 0
+    if not host or parts.path or parts.query:
+        raise ZkAddressError(f"{text!r}: {server!r} is not host or host:port")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
