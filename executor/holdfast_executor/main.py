@@ -1,0 +1,70 @@
+"""The program inside the archive: the executor, or `bootstrap` when called from a task."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Callable, Sequence
+
+from holdfast_executor.contract import BOOTSTRAP_NAME
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`bootstrap ...` runs that program; without arguments the executor runs until it is done."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == [BOOTSTRAP_NAME]:
+        from holdfast_executor import bootstrap
+
+        return bootstrap.main(words[1:], os.environ)
+    if words:
+        sys.stderr.write("usage: python3 holdfast-executor.pyz [bootstrap FLAGS...]\n")
+        return 2
+    return _run_executor()
+
+
+def _run_executor() -> int:
+    from holdfast_executor import process, settings, supervisor
+    from holdfast_executor.reactor import Reactor
+
+    own_environment = dict(os.environ)
+    try:
+        found = settings.read(own_environment)
+    except settings.SettingsError as error:
+        sys.stderr.write(f"holdfast executor: {error}\n")
+        return 2
+    process.keep_files_from_children()
+    process.become_subreaper()
+    stdout, stderr = supervisor.standard_streams(found.sandbox)
+    log = _logger(stderr.write)
+    _write_bootstrap(found.sandbox)
+    reactor = Reactor()
+    runner = supervisor.Supervisor(reactor, found, own_environment, log, stdout, stderr)
+    reactor.handle_signals(lambda: runner.shutdown("the executor got a signal to stop"))
+    runner.start()
+    reactor.run()
+    log("done")
+    return 0
+
+
+def _logger(write: Callable[[bytes], None]) -> Callable[[str], None]:
+    def log(text: str) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        write(f"{stamp} holdfast-executor: {text}\n".encode("utf-8", "replace"))
+
+    return log
+
+
+def _write_bootstrap(sandbox: str) -> None:
+    """Put `bootstrap` into the sandbox, where commands of existing services call it.
+
+    One that was fetched by the service itself stays.
+    """
+    path = os.path.join(sandbox, BOOTSTRAP_NAME)
+    if os.path.lexists(path):
+        return
+    program = os.path.abspath(sys.argv[0])
+    words = " ".join("'" + word.replace("'", "'\\''") + "'" for word in (sys.executable, program))
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(f'#!/bin/sh\nexec {words} {BOOTSTRAP_NAME} "$@"\n')
+    os.chmod(path, 0o755)
