@@ -287,7 +287,7 @@ class Cluster:
         environment = mesos_command.agent_environment(
             self._agent_number(number), state, self.layout
         )
-        self.layout.agent_work(number).mkdir(parents=True, exist_ok=True)
+        self.layout.agent(number).mkdir(exist_ok=True)
         self._start(agent_name(number), mesos_command.mesos_command("agent", state), environment)
         if number in state.removed:
             write_state(self.directory, replace(self.state, removed=state.removed - {number}))

@@ -157,7 +157,7 @@ def _extract_zip(archive: str, sandbox: str) -> None:
 def fetch(item: Mapping[str, Any], info: Mapping[str, Any]) -> str:
     """Do one item; returns what it became. Raises FetchError, OSError."""
     uri = item["uri"]
-    sandbox = info["sandbox_directory"]
+    sandbox: str = info["sandbox_directory"]
     home = info.get("frameworks_home")
     stall = info.get("stall_timeout", {}).get("nanoseconds")
     stall_seconds = stall / NANOSECONDS if stall else DEFAULT_STALL_SECONDS
@@ -218,9 +218,6 @@ def prepare_imports(items: Sequence[Mapping[str, Any]]) -> None:
     if any(scheme_of(value) in NET_SCHEMES for value in values):
         import urllib.request  # noqa: F401
     if any(name.endswith((*TAR_ENDINGS, ".gz")) for name in names):
-        import bz2
-        import gzip
-        import lzma
         import tarfile  # noqa: F401
     if any(name.endswith(".zip") for name in names):
         import zipfile  # noqa: F401

@@ -14,7 +14,7 @@ from holdfast_playground.cluster import Cluster, ClusterSpec, running
 ClusterFactory = Callable[[ClusterSpec], Cluster]
 
 
-@pytest.fixture()
+@pytest.fixture
 def cluster_factory(tmp_path: Path) -> Iterator[ClusterFactory]:
     """Starts clusters as asked, as many as asked; all end with the test."""
     with ExitStack() as clusters:
@@ -28,7 +28,7 @@ def cluster_factory(tmp_path: Path) -> Iterator[ClusterFactory]:
         yield start
 
 
-@pytest.fixture()
+@pytest.fixture
 def cluster(cluster_factory: ClusterFactory) -> Cluster:
     """A small cluster: one master and three agents in three zones."""
     return cluster_factory(ClusterSpec(agents=3))

@@ -64,16 +64,16 @@ class Layout:
         return self.directory / agent_name(number)
 
     def agent_work(self, number: int) -> Path:
-        """An agent's work_dir as it is told: `local::launch` puts agent 0's own below it."""
-        return self.agent(number) / "work"
+        """An agent's work_dir. `local::launch` gives agent 0 its own below the one it is told."""
+        return self.agent(number) / "agents" / "0" / "work"
 
     def agent_runtime(self, number: int) -> Path:
         """An agent's runtime_dir: /run, which a machine loses with its power."""
-        return self.agent(number) / "run"
+        return self.agent(number) / "agents" / "0" / "run"
 
     def agent_boot_id(self, number: int) -> Path:
         """Where an agent notes the boot it ran in."""
-        return self.agent_work(number) / "0" / "meta" / "boot_id"
+        return self.agent_work(number) / "meta" / "boot_id"
 
     def run_data(self, spec: ClusterSpec) -> Iterator[Path]:
         """Every directory a cluster writes, but for the logs."""

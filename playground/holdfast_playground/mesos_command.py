@@ -82,16 +82,16 @@ def agent_environment(number: int, state: ClusterState, layout: Layout) -> dict[
     settings = {
         "MESOS_ATTRIBUTES": f"rack:r{number}",
         "MESOS_FETCHER_CACHE_DIR": str(machine / "fetched"),
+        "MESOS_REGISTRATION_BACKOFF_FACTOR": "200ms",
         "MESOS_HOSTNAME_LOOKUP": "false",
         "MESOS_LAUNCHER": state.launcher,
         "MESOS_LAUNCHER_DIR": str(layout.launcher),
         # The idle master beside each agent keeps no registry.
         "MESOS_REGISTRY": "in_memory",
         "MESOS_RESOURCES": spec.resources,
-        "MESOS_RUNTIME_DIR": str(layout.agent_runtime(number)),
         "MESOS_SWITCH_USER": "true" if os.geteuid() == 0 else "false",
         "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
-        "MESOS_WORK_DIR": str(layout.agent_work(number)),
+        "MESOS_WORK_DIR": str(machine),
     }
     if state.launcher == "linux":
         settings |= {

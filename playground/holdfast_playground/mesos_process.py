@@ -116,7 +116,6 @@ def restart_when_it_exits(arguments: Sequence[str]) -> None:
     """
     program = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
     def begin_again(status: int, _: int) -> None:
         os.write(2, f"Mesos ended with status {status}: starting it again\n".encode())
         for name in os.listdir("/proc/self/fd"):
@@ -126,9 +125,10 @@ def restart_when_it_exits(arguments: Sequence[str]) -> None:
         time.sleep(RESTART_SECONDS)
         os.execv(program[0], [*program, *arguments])
 
-    if ctypes.CDLL(None).on_exit(begin_again, None) != 0:
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(begin_again)
+    if ctypes.CDLL(None).on_exit(handler, None) != 0:
         raise OSError("on_exit: no room for another handler")
-    _kept.append(begin_again)
+    _kept.append(handler)
 
 
 def main() -> int:

@@ -72,7 +72,7 @@ def check() -> None:
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise PlaygroundError(
             f"The playground runs the official Mesos build for Linux on x86-64; this is "
-            f"{platform.system()} on {platform.machine()}. Use such a machine, or a container of it."
+            f"{platform.system()} on {platform.machine()}. Use such a machine."
         )
     missing = missing_packages()
     if missing:

@@ -1,4 +1,4 @@
-"""What a cluster's directory remembers: its settings, its addresses and every process it started."""
+"""What a cluster's directory remembers: settings, addresses and every process it started."""
 
 import fcntl
 import hashlib
