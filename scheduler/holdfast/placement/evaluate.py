@@ -3,14 +3,15 @@
 `place` finds room for a new instance; `resume` finds again what an instance already holds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from holdfast.records import Port, Reservation, Volume
+from holdfast.mesos import operations
 from holdfast.placement import resources
 from holdfast.placement.constraints import Place, Refusal, first_refusal
 from holdfast.placement.pool import FRAMEWORK_ID, POD, RESOURCE_ID, SERVICE, AgentPool
+from holdfast.records import Port, Reservation, Volume
 from holdfast.service.model import PodSpec, ServiceSpec
 
 Json = dict[str, Any]
@@ -50,14 +51,19 @@ class Owner:
     service: ServiceSpec
     framework_id: str
 
-    def reserved(self, pod: str, resource_id: str) -> Json:
-        labels = {
-            RESOURCE_ID: resource_id,
-            FRAMEWORK_ID: self.framework_id,
-            SERVICE: self.service.name,
-            POD: pod,
-        }
-        return resources.reservation(self.service.role, self.service.principal, labels)
+    def reserved(self, resource: Json, pod: str, resource_id: str) -> Json:
+        """The resource with the reservation that says so pushed on its stack."""
+        return operations.reserved(
+            resource,
+            role=self.service.role,
+            principal=self.service.principal,
+            labels={
+                RESOURCE_ID: resource_id,
+                FRAMEWORK_ID: self.framework_id,
+                SERVICE: self.service.name,
+                POD: pod,
+            },
+        )
 
 
 def place(
@@ -185,8 +191,6 @@ def _complete(owner: Owner, name: str, wanted: Reservation, pool: AgentPool) -> 
     """Messages for `wanted`: what is on offer as it is, the rest reserved from the pool."""
     reserve: list[Json] = []
     create: list[Json] = []
-    role = owner.service.role
-    reserved = owner.reserved(name, wanted.resource_id)
 
     def of_scalar(resource: str, amount: float) -> Json | Refusal:
         offered = pool.ours(wanted.resource_id, resource)
@@ -195,7 +199,7 @@ def _complete(owner: Owner, name: str, wanted: Reservation, pool: AgentPool) -> 
         if amount > pool.free[resource]:
             return _short(resource, amount, pool)
         pool.take(resource, amount)
-        message = resources.scalar(resource, amount, role, reserved)
+        message = owner.reserved(operations.scalar(resource, amount), name, wanted.resource_id)
         reserve.append(message)
         return message
 
@@ -204,7 +208,7 @@ def _complete(owner: Owner, name: str, wanted: Reservation, pool: AgentPool) -> 
         return cpus
     if isinstance(mem, Refusal):
         return mem
-    ports = _complete_ports(wanted, pool, role, reserved, reserve)
+    ports = _complete_ports(owner, name, wanted, pool, reserve)
     if isinstance(ports, Refusal):
         return ports
     volumes: list[Json] = []
@@ -220,7 +224,7 @@ def _complete(owner: Owner, name: str, wanted: Reservation, pool: AgentPool) -> 
 
 
 def _complete_ports(
-    wanted: Reservation, pool: AgentPool, role: str, reserved: Mapping[str, Any], out: list[Json]
+    owner: Owner, name: str, wanted: Reservation, pool: AgentPool, out: list[Json]
 ) -> Json | Refusal | None:
     numbers = [port.number for port in wanted.ports]
     if not numbers:
@@ -232,7 +236,8 @@ def _complete_ports(
         if not pool.has_port(number):
             return Refusal("ports", f"port {number} is not on offer")
         pool.take_port(number)
-    message = resources.ports(numbers, role, dict(reserved))
+    unreserved = operations.port_ranges(resources.consecutive(numbers))
+    message = owner.reserved(unreserved, name, wanted.resource_id)
     out.append(message)
     return message
 
@@ -249,18 +254,20 @@ def _complete_volume(
     for resource in offered:
         if resource.persistence_id == volume.id:
             return resource.raw
-    role, principal = owner.service.role, owner.service.principal
     if offered:
         disk = offered[0].raw
     else:
         if volume.size_mb > pool.free["disk"]:
             return _short("disk", volume.size_mb, pool)
         pool.take("disk", volume.size_mb)
-        disk = resources.scalar(
-            "disk", volume.size_mb, role, owner.reserved(name, volume.resource_id)
-        )
+        disk = owner.reserved(operations.scalar("disk", volume.size_mb), name, volume.resource_id)
         reserve.append(disk)
-    message = resources.volume(disk, volume.id, volume.path, principal)
+    message = operations.volume(
+        disk,
+        persistence_id=volume.id,
+        container_path=volume.path,
+        principal=owner.service.principal,
+    )
     create.append(message)
     return message
 

@@ -1,75 +1,33 @@
-"""Resource messages of the v1 API, as operations and launches need them."""
+"""Parts of reserved resources, as launches and clean-ups need them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 Json = dict[str, Any]
 
 
-def reservation(role: str, principal: str, labels: Mapping[str, str]) -> Json:
-    """A dynamic ReservationInfo."""
-    return {
-        "type": "DYNAMIC",
-        "role": role,
-        "principal": principal,
-        "labels": {"labels": [{"key": key, "value": value} for key, value in labels.items()]},
-    }
-
-
-def scalar(name: str, amount: float, role: str, reserved: Json) -> Json:
-    """A reserved scalar; amounts have three decimals in Mesos."""
-    return {
-        "name": name,
-        "type": "SCALAR",
-        "scalar": {"value": round(amount, 3)},
-        "reservations": [reserved],
-        "allocation_info": {"role": role},
-    }
-
-
-def ports(numbers: Iterable[int], role: str, reserved: Json) -> Json:
-    """Reserved ports, as inclusive ranges."""
-    return {
-        "name": "ports",
-        "type": "RANGES",
-        "ranges": {"range": port_ranges(numbers)},
-        "reservations": [reserved],
-        "allocation_info": {"role": role},
-    }
-
-
-def port_ranges(numbers: Iterable[int]) -> list[Json]:
-    """Single ports as the shortest list of Value.Range messages."""
-    ranges: list[Json] = []
+def consecutive(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Single ports as the shortest list of inclusive ranges."""
+    ranges: list[tuple[int, int]] = []
     for number in sorted(numbers):
-        if ranges and ranges[-1]["end"] == number - 1:
-            ranges[-1]["end"] = number
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
         else:
-            ranges.append({"begin": number, "end": number})
+            ranges.append((number, number))
     return ranges
 
 
-def volume(disk: Json, id_: str, path: str, principal: str) -> Json:
-    """The persistent volume made of a reserved disk."""
-    return {
-        **disk,
-        "disk": {
-            "persistence": {"id": id_, "principal": principal},
-            "volume": {"container_path": path, "mode": "RW"},
-        },
-    }
-
-
-def without_volume(resource: Json) -> Json:
-    """The reserved disk that remains when its volume is destroyed."""
-    return {key: value for key, value in resource.items() if key != "disk"}
-
-
 def portion(resource: Json, amount: float) -> Json:
-    """Part of a reserved scalar."""
+    """Part of a reserved scalar; amounts have three decimals in Mesos."""
     return {**resource, "scalar": {"value": round(amount, 3)}}
 
 
 def port_portion(resource: Json, numbers: Iterable[int]) -> Json:
     """Some of the reserved ports."""
-    return {**resource, "ranges": {"range": port_ranges(numbers)}}
+    ranges = [{"begin": begin, "end": end} for begin, end in consecutive(numbers)]
+    return {**resource, "ranges": {"range": ranges}}
+
+
+def without_volume(resource: Json) -> Json:
+    """The reserved disk that remains when its volume is destroyed."""
+    return {key: value for key, value in resource.items() if key != "disk"}

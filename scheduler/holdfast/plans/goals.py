@@ -44,7 +44,7 @@ def step_status(spec: PodSpec, pod: Pod | None, same_config: SameConfig, now: fl
     Once complete under a configuration a step stays complete under it: what fails later is the
     recovery plan's business.
     """
-    if pod is None or not pod.tasks:
+    if pod is None:
         return Status.PENDING
     if pod.deployed is not None and same_config(pod.deployed):
         return Status.COMPLETE

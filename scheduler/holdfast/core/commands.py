@@ -1,0 +1,88 @@
+"""What an operator orders, turned into records. Each returns the words for the operator."""
+
+from collections.abc import Callable, Container
+from dataclasses import replace
+
+from holdfast.core.ledger import Ledger
+from holdfast.records import DestroyIntent, Pod, Retired
+
+
+class Refused(Exception):
+    """The order cannot be carried out; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def restart_pod(ledger: Ledger, name: str) -> str:
+    """Kill the tasks of a pod instance and start them again on the same volumes."""
+    pod = _pod(ledger, name)
+    if not pod.tasks:
+        raise Refused(409, f"{name} has not been launched yet; there is nothing to restart")
+    ledger.put_pod(
+        replace(pod, stopping="restarted by the operator", failures=0, not_before=0.0)
+        if pod.has_live_tasks
+        else replace(pod, failures=0, not_before=0.0)
+    )
+    where = pod.reservation.hostname if pod.reservation else "?"
+    if any(task.uncertain for task in pod.tasks):
+        return f"{name} will start again on its volumes when agent {where} is back"
+    return f"{name} is being restarted on agent {where}, on its own volumes"
+
+
+def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float) -> str:
+    """Give up the instance's place; a new instance with new, empty volumes takes over elsewhere.
+
+    The old volumes are kept until they are destroyed by name. The new instance starts only once
+    no task of the old one is known to run.
+    """
+    pod = _pod(ledger, name)
+    if pod.reservation is None:
+        raise Refused(409, f"{name} has no place yet; there is nothing to replace")
+    retired = Retired(
+        id=new_id(),
+        pod=name,
+        reservation=pod.reservation,
+        tasks=tuple(task for task in pod.tasks if not task.dead),
+        reason="replaced by the operator",
+        at=now,
+    )
+    ledger.put_retired(retired)
+    # While a hook is still owed nothing has run yet, and there is nothing to take over from.
+    hook = pod.hook or "replace"
+    ledger.put_pod(Pod(pod.type, pod.index, hook=hook, deployed=pod.deployed))
+    kept = ", ".join(volume.id for volume in retired.reservation.volumes)
+    text = f"{name} is being replaced"
+    if kept:
+        text += (
+            f"; its former data stays on agent {retired.reservation.hostname} as {kept}"
+            " until you run `holdfast volumes destroy`"
+        )
+    return text
+
+
+def destroy_volume(ledger: Ledger, volume_id: str, quarantined: Container[str], now: float) -> str:
+    """Record that the volume may be destroyed, which happens when its agent offers it."""
+    for pod in ledger.pods.values():
+        if pod.reservation and any(v.id == volume_id for v in pod.reservation.volumes):
+            raise Refused(
+                409,
+                f"volume {volume_id} belongs to {pod.name}, which uses it; nothing was changed."
+                f" `holdfast pod replace {pod.name}` would release it first",
+            )
+    retired = {v.id for left in ledger.retired.values() for v in left.reservation.volumes}
+    if volume_id not in retired and volume_id not in quarantined:
+        raise Refused(404, f"no volume {volume_id} is known; `holdfast volumes list` shows all")
+    ledger.put_intent(DestroyIntent(volume_id, now))
+    return f"volume {volume_id} will be destroyed as soon as its agent offers it"
+
+
+def _pod(ledger: Ledger, name: str) -> Pod:
+    pod = ledger.pods.get(name)
+    if pod is not None:
+        return pod
+    wanted = [f"{spec.type}-{index}" for spec, index in ledger.service.instances()]
+    if name in wanted:
+        raise Refused(409, f"{name} has not been launched yet")
+    raise Refused(404, f"no pod instance {name}; there are {', '.join(wanted)}")

@@ -1,0 +1,387 @@
+"""The transition function of a service: events in, effects out.
+
+Holds the records and what was learnt since start-up; does no I/O and reads no clock. The engine
+stores all records of a step before it sends any of its calls.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from holdfast import records
+from holdfast.core import events as ev
+from holdfast.core.allocation import Allocation, Wanted, launched_tasks
+from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
+from holdfast.core.demand import Demand, Wish
+from holdfast.core.effects import (
+    Acknowledge,
+    AcknowledgeOperation,
+    Decision,
+    Effect,
+    Kill,
+    Reconcile,
+    Reply,
+    Revive,
+    Suppress,
+    Write,
+)
+from holdfast.core.launch import LaunchSettings
+from holdfast.core.ledger import Ledger
+from holdfast.core.moves import Start, Stop, Wait, next_move
+from holdfast.core.reconcile import Reconciliation
+from holdfast.core.statuses import pod_after, retired_after
+from holdfast.core.view import Explanation, View
+from holdfast.mesos.messages import Offer, TaskState, TaskStatus
+from holdfast.plans.derive import deploy_plan, recovery_plan
+from holdfast.plans.plan import Plan
+from holdfast.records import Pod
+
+KILL_AGAIN_SECONDS = 5.0
+"""A kill is sent again until the task is known to be dead: calls are delivered at most once."""
+
+STAGING_SECONDS = 30.0
+"""A launch that has not been heard of for so long is asked about."""
+
+SWEEP_SECONDS = 10.0
+SWEEP_PERIOD = 900.0
+"""How long, and how often, offers are let in to look for what is left behind."""
+
+
+class Core:
+    """One service's decisions. `step` is the only way in."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: LaunchSettings,
+        new_id: Callable[[], str],
+        errors: Sequence[str] = (),
+    ) -> None:
+        """`errors` say why a changed svc.yml was refused; the plan shows them."""
+        self.ledger = ledger
+        self.settings = settings
+        self._new_id = new_id
+        self._errors = tuple(errors)
+        self._connected = False
+        self._home_region: str | None = None
+        self._offers: dict[str, Offer] = {}
+        self._reconciliation = Reconciliation()
+        self._demand = Demand()
+        self._killed: dict[str, float] = {}
+        self._sweep_until = 0.0
+        self._next_sweep = 0.0
+        self._explanations: dict[str, Explanation] = {}
+        self._allocation = Allocation(ledger, settings, new_id)
+        self._counters: dict[str, int] = {}
+        self._out: list[Effect] = []
+
+    # -- the way in ---------------------------------------------------------------------------
+
+    def step(self, events: Iterable[ev.Event], now: float) -> list[Effect]:
+        """Take in the events, decide once, and return what is to be done, writes first.
+
+        `now` is seconds since the epoch and never goes back.
+        """
+        self._out = []
+        for event in events:
+            self._take(event, now)
+        wanted = self._moves(self._plans(now)[0], now)
+        self._use_offers(wanted, now)
+        if self._connected:
+            self._ask_again(now)
+            self._want_offers(wanted, now)
+        writes: list[Effect] = [Write(path, data) for path, data in self.ledger.take_writes()]
+        return writes + self._out
+
+    def view(self, now: float) -> View:
+        """An immutable picture of the state, for the API."""
+        ledger = self.ledger
+        return View(
+            service=ledger.service,
+            target_id=ledger.target_id,
+            framework_id=ledger.framework_id,
+            connected=self._connected,
+            suppressed=self._demand.suppressed,
+            pods=dict(ledger.pods),
+            retired=dict(ledger.retired),
+            intents=dict(ledger.intents),
+            quarantined=dict(self._allocation.leftovers.quarantined),
+            plans=self._plans(now),
+            explanations=dict(self._explanations),
+            counters=dict(self._counters),
+        )
+
+    @property
+    def wants_offers_at_subscribe(self) -> bool:
+        """Offers are wanted at first, if only to see what is reserved for us out there."""
+        return not self._demand.suppressed
+
+    # -- events -------------------------------------------------------------------------------
+
+    def _take(self, event: ev.Event, now: float) -> None:
+        match event:
+            case ev.Subscribed():
+                self._subscribed(event, now)
+            case ev.Disconnected(reason):
+                self._connected = False
+                self._offers.clear()
+                self._decide(f"disconnected: {reason}; tasks run on")
+            case ev.OffersReceived(offers):
+                self._count("offers.received", len(offers))
+                self._offers.update((offer.id, offer) for offer in offers)
+            case ev.OfferRescinded(offer_id):
+                self._offers.pop(offer_id, None)
+            case ev.StatusReceived(status):
+                self._status(status, now)
+            case ev.OperationStatusReceived(status):
+                if status.uuid:
+                    self._out.append(
+                        AcknowledgeOperation(
+                            status.operation_id,
+                            status.uuid,
+                            status.agent_id,
+                            status.resource_provider_id,
+                        )
+                    )
+            case ev.AgentFailed(agent_id):
+                for task_id in self.ledger.live_tasks_on(agent_id):
+                    self._reconciliation.ask(task_id, now)
+            case ev.CallFailed():
+                self._call_failed(event, now)
+            case ev.Command():
+                self._command(event, now)
+            case ev.Tick():
+                pass
+
+    def _subscribed(self, event: ev.Subscribed, now: float) -> None:
+        self._connected = True
+        self._offers.clear()
+        self._home_region = event.master.region
+        self._demand.subscribed(self._demand.suppressed)
+        if event.framework_id != self.ledger.framework_id:
+            self.ledger.set_framework_id(event.framework_id)
+        self._reconciliation.start(self.ledger.unsettled_tasks(), now)
+        self._out.append(Reconcile(()))
+        self._sweep(now)
+        self._decide(f"subscribed to {event.master.url} as {event.framework_id}; reconciling")
+
+    def _status(self, status: TaskStatus, now: float) -> None:
+        self._count(f"task_status.{status.state.lower()}")
+        self._reconciliation.answered(status.task_id)
+        if status.uuid and status.agent_id:
+            self._out.append(Acknowledge(status.task_id, status.agent_id, status.uuid))
+        owner = self.ledger.owner_of(status.task_id)
+        if owner is None:
+            self._stray(status, now)
+        elif owner in self.ledger.pods:
+            self._pod_status(self.ledger.pods[owner], status, now)
+        else:
+            old = self.ledger.retired[owner]
+            new = retired_after(old, status, now)
+            if new != old:
+                self.ledger.put_retired(new)
+            if any(task.id == status.task_id and task.live for task in new.tasks):
+                self._kill(status.task_id, status.agent_id, now)
+
+    def _stray(self, status: TaskStatus, now: float) -> None:
+        """A task of our framework that no record knows: a second owner of some data, perhaps."""
+        if status.state in records.DEAD or status.state in records.UNCERTAIN:
+            return
+        self._decide(f"killing {status.task_id}: no record knows it")
+        self._kill(status.task_id, status.agent_id, now)
+
+    def _pod_status(self, old: Pod, status: TaskStatus, now: float) -> None:
+        new = pod_after(old, status, self.ledger.spec_of, now)
+        if new == old:
+            return
+        self.ledger.put_pod(new)
+        task = next(task for task in new.tasks if task.id == status.task_id)
+        before = next(task for task in old.tasks if task.id == status.task_id)
+        if task.state is not before.state:
+            detail = f" ({status.message})" if status.message and not task.live else ""
+            self._decide(f"{new.name}: task {task.name} is {task.state}{detail}")
+        if new.failures > old.failures and new.not_before > now:
+            wait = new.not_before - now
+            self._decide(f"{new.name}: failed {new.failures} times; next try in {wait:.0f} s")
+
+    def _call_failed(self, event: ev.CallFailed, now: float) -> None:
+        """A launch that never left is undone; one that may have arrived is asked about."""
+        self._count("calls.failed")
+        self._decide(f"{type(event.call).__name__.upper()} failed: {event.reason}")
+        for task_id in launched_tasks(event.call):
+            if event.sent:
+                self._reconciliation.ask(task_id, now)
+            else:
+                self._status(
+                    TaskStatus(
+                        task_id,
+                        TaskState.DROPPED,
+                        message=f"the launch was not sent: {event.reason}",
+                    ),
+                    now,
+                )
+        if isinstance(event.call, Suppress | Revive):
+            self._demand.subscribed(isinstance(event.call, Revive))
+
+    def _command(self, event: ev.Command, now: float) -> None:
+        try:
+            match event.verb:
+                case ev.Verb.POD_RESTART:
+                    text = restart_pod(self.ledger, event.target)
+                case ev.Verb.POD_REPLACE:
+                    text = replace_pod(self.ledger, event.target, self._new_id, now)
+                    self._sweep(now)
+                case ev.Verb.VOLUMES_DESTROY:
+                    known = self._allocation.leftovers.quarantined
+                    text = destroy_volume(self.ledger, event.target, known, now)
+                    self._sweep(now)
+        except Refused as refusal:
+            self._out.append(Reply(event.id, refusal.status, {"message": str(refusal)}))
+            return
+        self._decide(f"operator: {event.verb} {event.target}")
+        body = {"message": text}
+        if event.target in self.ledger.pods:
+            body["pod"] = event.target
+        self._out.append(Reply(event.id, 200, body))
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    def _plans(self, now: float) -> tuple[Plan, Plan]:
+        reasons = {name: explanation.reason for name, explanation in self._explanations.items()}
+        ledger = self.ledger
+        service, pods, target = ledger.service, ledger.pods, ledger.asks_as_target
+        deploy = deploy_plan(service, pods, target, reasons, self._errors, now)
+        recovery = recovery_plan(service, pods, target, reasons, now)
+        return deploy, recovery
+
+    def _moves(self, deploy: Plan, now: float) -> list[Wanted]:
+        """Make every move that needs no offer; the rest are the pod instances to start."""
+        may_begin = {step.pod for step in deploy.candidates()}
+        wanted: list[Wanted] = []
+        reasons: dict[str, str] = {}
+        for target, index in self.ledger.service.instances():
+            name = f"{target.type}-{index}"
+            pod = self.ledger.pods.get(name)
+            config_id = self.ledger.config_for(pod, name in may_begin)
+            spec = self.ledger.configs[config_id].pod(target.type)
+            same = self.ledger.asks_the_same(target.type, config_id)
+            match next_move(spec, pod, same, name in may_begin, now):
+                case Start(waits_for):
+                    blocker = self._predecessor(name)
+                    reasons[name] = blocker or f"waits until {waits_for}"
+                    if blocker is None:
+                        wanted.append(Wanted(name, spec, index, config_id))
+                case Stop(reason):
+                    assert pod is not None
+                    self._stop(pod, reason, now)
+                    reasons[name] = f"is being stopped: {reason}"
+                case Wait(reason, until):
+                    seconds = f" (in {until - now:.0f} s)" if until else ""
+                    reasons[name] = reason + seconds
+                case None:
+                    pass
+        self._explanations = {
+            name: Explanation(reason, self._agents_of(name)) for name, reason in reasons.items()
+        }
+        return wanted
+
+    def _agents_of(self, name: str) -> Mapping[str, str]:
+        before = self._explanations.get(name)
+        return before.agents if before else {}
+
+    def _predecessor(self, name: str) -> str | None:
+        """A task of an earlier incarnation that may not have stopped yet."""
+        for retired in self.ledger.retired.values():
+            if retired.pod == name and any(task.live for task in retired.tasks):
+                where = retired.reservation.hostname
+                return f"its former instance on {where} is still being stopped"
+        return None
+
+    def _stop(self, pod: Pod, reason: str, now: float) -> None:
+        if pod.stopping is None:
+            self._decide(f"stopping {pod.name}: {reason}")
+            pod = replace(pod, stopping=reason)
+            self.ledger.put_pod(pod)
+        agent_id = pod.reservation.agent_id if pod.reservation else None
+        for task in pod.tasks:
+            if task.live:
+                self._kill(task.id, agent_id, now)
+
+    def _use_offers(self, wanted: Sequence[Wanted], now: float) -> None:
+        if not self._offers:
+            return
+        result = self._allocation.use(tuple(self._offers.values()), wanted, self._home_region, now)
+        self._offers.clear()
+        for name, agents in result.refusals.items():
+            if name in self._explanations:
+                reason = self._explanations[name].reason
+                merged = {**self._agents_of(name), **agents}
+                self._explanations[name] = Explanation(reason, merged)
+        for name in result.started:
+            self._explanations.pop(name, None)
+        for task_id in result.ask:
+            self._reconciliation.ask(task_id, now)
+        self._count("declines", result.declined)
+        self._count("launches", len(result.started))
+        self._out.extend(result.calls)
+        for text in result.decisions:
+            self._decide(text)
+
+    def _ask_again(self, now: float) -> None:
+        """Everything that is repeated until it is answered: kills and questions."""
+        for retired in self.ledger.retired.values():
+            for task in retired.tasks:
+                if task.live:
+                    self._kill(task.id, retired.reservation.agent_id, now)
+        if self._reconciliation.round_due(now):
+            self._reconciliation.start(self.ledger.unsettled_tasks(), now)
+            self._out.append(Reconcile(()))
+        for pod in self.ledger.pods.values():
+            for task in pod.tasks:
+                if task.state is TaskState.STAGING and now - task.since > STAGING_SECONDS:
+                    self._reconciliation.ask(task.id, now)
+        due = self._reconciliation.due(now)
+        if due:
+            self._count("reconciles")
+            self._out.append(Reconcile(tuple((id_, self.ledger.agent_of(id_)) for id_ in due)))
+
+    def _want_offers(self, wanted: Sequence[Wanted], now: float) -> None:
+        """Ask for offers while something waits for one; a need not seen before is worth a REVIVE."""
+        needs = set()
+        for pod in wanted:
+            explanation = self._explanations.get(pod.name)
+            if explanation is not None:  # it has not been started just now
+                record = self.ledger.pods.get(pod.name)
+                attempt = record.launched if record else 0.0
+                needs.add(f"{pod.name}@{attempt}: {explanation.reason}")
+        if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
+            self._sweep(now)
+        if now < self._sweep_until:
+            needs.add(f"sweep {self._sweep_until}")
+        match self._demand.update(frozenset(needs), now):
+            case Wish.REVIVE:
+                self._count("revives")
+                self._out.append(Revive())
+            case Wish.SUPPRESS:
+                self._count("suppresses")
+                self._out.append(Suppress())
+            case Wish.NOTHING:
+                pass
+
+    def _sweep(self, now: float) -> None:
+        self._sweep_until = now + SWEEP_SECONDS
+        self._next_sweep = now + SWEEP_PERIOD
+
+    def _kill(self, task_id: str, agent_id: str | None, now: float) -> None:
+        if not self._connected or now - self._killed.get(task_id, -1e9) < KILL_AGAIN_SECONDS:
+            return
+        if len(self._killed) > 10_000:
+            self._killed.clear()
+        self._killed[task_id] = now
+        self._count("kills")
+        self._out.append(Kill(task_id, agent_id))
+
+    def _decide(self, text: str) -> None:
+        self._out.append(Decision(text))
+
+    def _count(self, name: str, number: int = 1) -> None:
+        self._counters[name] = self._counters.get(name, 0) + number

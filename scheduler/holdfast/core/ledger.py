@@ -1,0 +1,163 @@
+"""All records of one service in memory, and which of them changed and must be stored."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from holdfast import records
+from holdfast.records import DestroyIntent, Pod, Retired
+from holdfast.service.changes import pod_changed
+from holdfast.service.encode import to_json
+from holdfast.service.model import PodSpec, ServiceSpec
+
+FRAMEWORK_PATH = "framework"
+TARGET_PATH = "target"
+
+
+def config_path(config_id: str) -> str:
+    return f"configs/{config_id}"
+
+
+class Ledger:
+    """The records, the indexes over them, and the writes not yet handed out."""
+
+    def __init__(
+        self,
+        service: ServiceSpec,
+        target_id: str,
+        configs: Mapping[str, ServiceSpec],
+        *,
+        framework_id: str | None = None,
+        pods: Mapping[str, Pod] | None = None,
+        retired: Mapping[str, Retired] | None = None,
+        intents: Mapping[str, DestroyIntent] | None = None,
+    ) -> None:
+        """`configs` holds the target and every configuration a pod was launched with, by id."""
+        self.service = service
+        self.target_id = target_id
+        self.configs = dict(configs)
+        self.framework_id = framework_id
+        self.pods: dict[str, Pod] = {}
+        self.retired: dict[str, Retired] = {}
+        self.intents: dict[str, DestroyIntent] = dict(intents or {})
+        self._owners: dict[str, str] = {}
+        self._same: dict[tuple[str, str, str], bool] = {}
+        self._writes: dict[str, dict[str, Any] | None] = {}
+        for pod in (pods or {}).values():
+            self._index_pod(pod)
+        for left in (retired or {}).values():
+            self._index_retired(left)
+
+    # -- changes ------------------------------------------------------------------------------
+
+    def put_pod(self, pod: Pod) -> None:
+        before = self.pods.get(pod.name)
+        for task in before.tasks if before else ():
+            if self._owners.get(task.id) == pod.name:
+                del self._owners[task.id]
+        self._index_pod(pod)
+        self._writes[records.pod_path(pod.name)] = records.pod_to_json(pod)
+
+    def put_retired(self, retired: Retired) -> None:
+        self._index_retired(retired)
+        self._writes[records.retired_path(retired.id)] = records.retired_to_json(retired)
+
+    def drop_retired(self, id_: str) -> None:
+        for task in self.retired.pop(id_).tasks:
+            self._owners.pop(task.id, None)
+        self._writes[records.retired_path(id_)] = None
+
+    def put_intent(self, intent: DestroyIntent) -> None:
+        self.intents[intent.volume_id] = intent
+        self._writes[records.intent_path(intent.volume_id)] = records.intent_to_json(intent)
+
+    def drop_intent(self, volume_id: str) -> None:
+        del self.intents[volume_id]
+        self._writes[records.intent_path(volume_id)] = None
+
+    def set_framework_id(self, framework_id: str) -> None:
+        self.framework_id = framework_id
+        self._writes[FRAMEWORK_PATH] = {"id": framework_id}
+
+    def store_target(self) -> None:
+        """Have the target configuration written; done once, when it is new."""
+        self._writes[config_path(self.target_id)] = to_json(self.service)
+        self._writes[TARGET_PATH] = {"id": self.target_id}
+
+    def take_writes(self) -> list[tuple[str, dict[str, Any] | None]]:
+        """What must be stored before anything is sent; each path once, in order of change."""
+        writes = list(self._writes.items())
+        self._writes = {}
+        return writes
+
+    # -- questions ----------------------------------------------------------------------------
+
+    def owner_of(self, task_id: str) -> str | None:
+        """The pod instance or retired reservation whose task this is."""
+        return self._owners.get(task_id)
+
+    def agent_of(self, task_id: str) -> str | None:
+        owner = self._owners.get(task_id, "")
+        holder: Pod | Retired | None = self.pods.get(owner) or self.retired.get(owner)
+        return holder.reservation.agent_id if holder and holder.reservation else None
+
+    def unsettled_tasks(self) -> Iterator[str]:
+        """Every task that is not known to be dead."""
+        holders: list[Pod | Retired] = [*self.pods.values(), *self.retired.values()]
+        for holder in holders:
+            yield from (task.id for task in holder.tasks if not task.dead)
+
+    def live_tasks_on(self, agent_id: str) -> Iterator[str]:
+        for pod in self.pods.values():
+            if pod.reservation and pod.reservation.agent_id == agent_id:
+                yield from (task.id for task in pod.tasks if not task.dead)
+
+    def spec_of(self, pod: Pod) -> PodSpec:
+        """The pod as its tasks were launched."""
+        return self.configs[self._launched_with(pod)].pod(pod.type)
+
+    def config_for(self, pod: Pod | None, may_move: bool) -> str:
+        """The configuration a pod instance should have now.
+
+        That is the target when the deploy plan has come to it, or when it is new; before that it
+        keeps what it has, so that a failure does not jump the queue.
+        """
+        if pod is None or not pod.tasks or may_move:
+            return self.target_id
+        config_id = self._launched_with(pod)
+        if self.asks_the_same(pod.type, self.target_id)(config_id):
+            return self.target_id
+        return config_id
+
+    def asks_the_same(self, pod_type: str, config_id: str) -> Callable[[str], bool]:
+        """Whether another configuration asks the same of that pod type as `config_id` does."""
+
+        def same(other: str) -> bool:
+            if other == config_id:
+                return True
+            key = (pod_type, config_id, other)
+            if key not in self._same:
+                here, there = self.configs.get(config_id), self.configs.get(other)
+                self._same[key] = bool(
+                    here and there and not pod_changed(there.pod(pod_type), here.pod(pod_type))
+                )
+            return self._same[key]
+
+        return same
+
+    def asks_as_target(self, pod_type: str) -> Callable[[str], bool]:
+        return self.asks_the_same(pod_type, self.target_id)
+
+    def _launched_with(self, pod: Pod) -> str:
+        live = [task for task in pod.tasks if not task.dead]
+        newest = max(live or pod.tasks, key=lambda task: task.since)
+        return newest.config_id
+
+    # -- indexes ------------------------------------------------------------------------------
+
+    def _index_pod(self, pod: Pod) -> None:
+        self.pods[pod.name] = pod
+        self._owners.update((task.id, pod.name) for task in pod.tasks)
+
+    def _index_retired(self, retired: Retired) -> None:
+        self.retired[retired.id] = retired
+        self._owners.update((task.id, retired.id) for task in retired.tasks)

@@ -1,0 +1,136 @@
+"""What is reserved for us and not used by any pod: explained and freed, or quarantined.
+
+Cpus, memory and ports of a retired reservation go back to the cluster. A volume is destroyed only
+when an operator named it. What no record explains is kept and reported.
+"""
+
+from typing import Any
+
+from holdfast.core.ledger import Ledger
+from holdfast.core.view import Quarantined
+from holdfast.mesos import operations
+from holdfast.mesos.messages import Resource
+from holdfast.placement.evaluate import present
+from holdfast.placement.pool import AgentPool
+from holdfast.placement.resources import without_volume
+
+GONE_SECONDS = 5.0
+"""How long something must be missing from its agent's offers to be taken for gone."""
+
+
+class Leftovers:
+    """Remembers what is quarantined: offers show it, no record does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.quarantined: dict[str, Quarantined] = {}
+        self._absent_since: dict[str, float] = {}
+        self._seen: set[str] = set()
+
+    def clean(self, pool: AgentPool, decisions: list[str], now: float) -> list[dict[str, Any]]:
+        """The operations that free what may be freed on this agent."""
+        explained = {
+            id_
+            for pod in self._ledger.pods.values()
+            if pod.reservation is not None
+            for id_ in pod.reservation.resource_ids
+        }
+        retired = {
+            id_: left for left in self._ledger.retired.values()
+            for id_ in left.reservation.resource_ids
+        }  # fmt: skip
+        destroy: list[dict[str, Any]] = []
+        unreserve: list[dict[str, Any]] = []
+        self._seen = set()
+        for id_, resources in pool.reserved.items():
+            if id_ in explained:
+                continue
+            for resource in resources:
+                ordered = self._ordered(resource)
+                if ordered:
+                    destroy.append(resource.raw)
+                    unreserve.append(without_volume(resource.raw))
+                    decisions.append(
+                        f"destroying volume {ordered} on {pool.hostname} as the operator ordered"
+                    )
+                elif id_ in retired and resource.persistence_id is None:
+                    unreserve.append(resource.raw)
+                elif id_ not in retired:
+                    self._seen.add(self._quarantine(pool, id_, resource, decisions, now))
+        self._forget(pool, now)
+        result = []
+        if destroy:
+            result.append(operations.destroy(destroy))
+        if unreserve:
+            result.append(operations.unreserve(unreserve))
+        return result
+
+    def contradicted(self, pool: AgentPool) -> list[str]:
+        """Tasks the records say run, although their volume is on offer and so not in use."""
+        return [
+            task.id
+            for pod in self._ledger.pods.values()
+            if pod.reservation is not None
+            and any(
+                resource.persistence_id == volume.id
+                for volume in pod.reservation.volumes
+                for resource in pool.ours(volume.resource_id, "disk")
+            )
+            for task in pod.tasks
+            if task.live
+        ]
+
+    def _ordered(self, resource: Resource) -> str | None:
+        """The volume's name when an operator ordered it destroyed."""
+        volume_id = resource.persistence_id
+        return volume_id if volume_id in self._ledger.intents else None
+
+    def _quarantine(
+        self, pool: AgentPool, id_: str, resource: Resource, decisions: list[str], now: float
+    ) -> str:
+        name = resource.persistence_id or f"{id_ or 'unlabelled'}/{resource.name}@{pool.agent_id}"
+        if name not in self.quarantined:
+            size = resource.amount or sum(end - begin + 1 for begin, end in resource.ranges)
+            self.quarantined[name] = Quarantined(
+                id=name,
+                kind="volume" if resource.persistence_id else resource.name,
+                size=size,
+                agent_id=pool.agent_id,
+                hostname=pool.hostname,
+                labels=dict(resource.labels),
+                since=now,
+            )
+            decisions.append(
+                f"quarantined {name} on {pool.hostname}: reserved for {pool.role},"
+                " but no record knows it; it is kept"
+            )
+        return name
+
+    def _forget(self, pool: AgentPool, now: float) -> None:
+        """Close the books on what this agent no longer has.
+
+        One offer may lack what another outstanding one holds, so a thing is gone only once it has
+        been missing for a while.
+        """
+        for name, item in list(self.quarantined.items()):
+            if item.agent_id == pool.agent_id and self._missing(name, name in self._seen, now):
+                del self.quarantined[name]
+                if name in self._ledger.intents:
+                    self._ledger.drop_intent(name)
+        for left in list(self._ledger.retired.values()):
+            volumes = left.reservation.volumes
+            if (
+                left.reservation.agent_id == pool.agent_id
+                and all(volume.id in self._ledger.intents for volume in volumes)
+                and all(task.dead for task in left.tasks)
+                and self._missing(left.id, present(left.reservation, pool), now)
+            ):
+                self._ledger.drop_retired(left.id)
+                for volume in volumes:
+                    self._ledger.drop_intent(volume.id)
+
+    def _missing(self, name: str, seen: bool, now: float) -> bool:
+        if seen:
+            self._absent_since.pop(name, None)
+            return False
+        return now - self._absent_since.setdefault(name, now) >= GONE_SECONDS

@@ -1,0 +1,51 @@
+"""Task reconciliation, after the Mesos document of that name.
+
+Asks for every task that is not known to be dead until each has answered, with truncated
+exponential backoff; stragglers are asked for one by one as they are noticed.
+"""
+
+from collections.abc import Iterable
+
+FIRST_DELAY = 1.0
+MAX_DELAY = 30.0
+PERIOD = 900.0
+"""Seconds: until the first repetition, at most between two, and between whole rounds."""
+
+
+class Reconciliation:
+    """Which tasks still owe an answer, and when to ask again."""
+
+    def __init__(self) -> None:
+        self._remaining: set[str] = set()
+        self._delay = FIRST_DELAY
+        self._next = 0.0
+        self._next_round = 0.0
+
+    def start(self, task_ids: Iterable[str], now: float) -> None:
+        """Begin a round over these tasks; the first question is due at once."""
+        self._remaining = set(task_ids)
+        self._delay = FIRST_DELAY
+        self._next = now
+        self._next_round = now + PERIOD
+
+    def ask(self, task_id: str, now: float) -> None:
+        """Put one more task on the list."""
+        if task_id not in self._remaining:
+            if not self._remaining:
+                self._delay = FIRST_DELAY
+                self._next = now
+            self._remaining.add(task_id)
+
+    def answered(self, task_id: str) -> None:
+        self._remaining.discard(task_id)
+
+    def round_due(self, now: float) -> bool:
+        return now >= self._next_round
+
+    def due(self, now: float) -> tuple[str, ...]:
+        """The tasks to ask for now, sorted; empty while the backoff runs."""
+        if not self._remaining or now < self._next:
+            return ()
+        self._next = now + self._delay
+        self._delay = min(MAX_DELAY, self._delay * 2)
+        return tuple(sorted(self._remaining))

@@ -1,0 +1,106 @@
+"""A task status taken into the record of its pod instance. Pure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from holdfast.mesos.messages import TaskState, TaskStatus
+from holdfast.plans.goals import pod_at_goal
+from holdfast.records import NEVER_STARTED, Pod, Retired, Task
+from holdfast.service.model import Goal, PodSpec
+
+FIRST_BACKOFF = 5.0
+MAX_BACKOFF = 300.0
+STEADY_SECONDS = 600.0
+"""Seconds: after the second failure, at most, and of running after which failures are forgotten."""
+
+LAUNCHED = frozenset(
+    {
+        TaskState.STARTING,
+        TaskState.RUNNING,
+        TaskState.KILLING,
+        TaskState.FINISHED,
+        TaskState.FAILED,
+    }
+)
+"""States a task reaches only after its launch came to the agent, and so after the CREATE."""
+
+
+def task_after(task: Task, status: TaskStatus, now: float) -> Task:
+    """The task once the status is known. What comes after death is not believed."""
+    if task.dead:
+        return task
+    if status.state is TaskState.STAGING and task.state is not TaskState.STAGING:
+        if not task.uncertain:
+            return task  # an answer to an old question
+    elif status.state is TaskState.STARTING and task.state is TaskState.RUNNING:
+        return task
+    ready = task.ready
+    if status.state is TaskState.RUNNING:
+        ready = task.ready or not status.has_check or status.check_exit_code == 0
+    elif status.state not in (TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN):
+        ready = False
+    if status.state is task.state and ready == task.ready:
+        return task
+    return replace(
+        task,
+        state=status.state,
+        ready=ready,
+        message=status.message[:500],
+        since=now if status.state is not task.state else task.since,
+    )
+
+
+def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], now: float) -> Pod:
+    """The pod instance once the status of one of its tasks is known."""
+    before = next(task for task in pod.tasks if task.id == status.task_id)
+    task = task_after(before, status, now)
+    if task == before:
+        return pod
+    spec = spec_of(pod)
+    pod = pod.with_task(task)
+    if pod.reservation and not pod.reservation.confirmed and _proves_volumes(status):
+        pod = replace(pod, reservation=replace(pod.reservation, confirmed=True))
+    if task.state is TaskState.RUNNING:
+        pod = replace(pod, hook=None)
+    if pod_at_goal(spec, pod, lambda config_id: config_id == task.config_id):
+        pod = replace(pod, deployed=task.config_id, hook=None)
+    if task.dead and _is_failure(spec, task, pod):
+        pod = _failed(pod, now)
+    return pod
+
+
+def retired_after(retired: Retired, status: TaskStatus, now: float) -> Retired:
+    """The retired reservation once the status of one of its tasks is known."""
+    tasks = tuple(
+        task_after(task, status, now) if task.id == status.task_id else task
+        for task in retired.tasks
+    )
+    return replace(retired, tasks=tasks)
+
+
+def _proves_volumes(status: TaskStatus) -> bool:
+    if status.state in LAUNCHED or status.source == "SOURCE_EXECUTOR":
+        return True
+    return status.state is TaskState.KILLED and status.source == "SOURCE_AGENT"
+
+
+def _is_failure(spec: PodSpec, task: Task, pod: Pod) -> bool:
+    """Whether the end counts against the pod: not when we asked for it, nor when Mesos lost it."""
+    if pod.stopping:
+        return False
+    if task.state in (TaskState.FAILED, TaskState.ERROR, TaskState.KILLED):
+        return True
+    return task.state is TaskState.FINISHED and spec.task(task.name).goal is Goal.RUNNING
+
+
+def _failed(pod: Pod, now: float) -> Pod:
+    """The first failure is tried again at once, later ones after a growing pause."""
+    steady = now - pod.launched > STEADY_SECONDS
+    failures = 1 if steady else pod.failures + 1
+    pause = 0.0 if failures == 1 else min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** (failures - 2))
+    return replace(pod, failures=failures, not_before=now + pause)
+
+
+def never_started(pod: Pod) -> bool:
+    """Whether no code of the last launch can have run."""
+    return bool(pod.tasks) and all(task.state in NEVER_STARTED for task in pod.tasks)

@@ -1,0 +1,51 @@
+"""What the outside may see of the core: an immutable picture, made after each step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.plans.plan import Plan
+from holdfast.records import DestroyIntent, Pod, Retired
+from holdfast.service.model import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a pod instance is not running yet: what it waits for, and each agent's first refusal."""
+
+    reason: str
+    agents: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Something reserved for our role that no record explains. It is kept and reported.
+
+    `id` is the volume's persistence id, or the reservation's resource id where there is no volume.
+    `size` is MB for disk and memory, a count of CPUs or ports otherwise.
+    """
+
+    id: str
+    kind: str
+    size: float
+    agent_id: str
+    hostname: str
+    labels: Mapping[str, str]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The state of a service at one moment. Everything in it is immutable or never changed."""
+
+    service: ServiceSpec
+    target_id: str
+    framework_id: str | None
+    connected: bool
+    suppressed: bool
+    pods: Mapping[str, Pod]
+    retired: Mapping[str, Retired]
+    intents: Mapping[str, DestroyIntent]
+    quarantined: Mapping[str, Quarantined]
+    plans: tuple[Plan, ...]
+    explanations: Mapping[str, Explanation]
+    counters: Mapping[str, int]
