@@ -223,7 +223,8 @@ def _plan(plan: Section, pods: list[PodSpec]) -> PlanSpec:
             continue
         pod = phase.choice("pod", types) if types else phase.text("pod")
         for other in phases:
-            if pod and pod == other.pod:
+            # With `steps`, already refused, phases may share a pod; without, one has no work left.
+            if pod and pod == other.pod and not phase.has("steps"):
                 phase.error("pod", f"{pod!r} is already deployed by phase {other.name!r}")
         phases.append(PhaseSpec(entry.name, pod, _strategy(phase)))
     strategy = _strategy(plan)

@@ -56,7 +56,7 @@ def read_task(section: Section, name: str, sources: TaskSources) -> TaskSpec:
 
 def check_resources(section: Section) -> None:
     """A task without any resource cannot be launched."""
-    if not any(section.has(key) for key in ("cpus", "memory", "ports")):
+    if not any(section.has(key) for key in ("cpus", "memory", "ports", "resource-set")):
         section.error("", "needs at least one of cpus, memory and ports")
 
 

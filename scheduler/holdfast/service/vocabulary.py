@@ -37,6 +37,7 @@ POD = Keys(
         "seccomp-profile-name": Unsupported(_HOST),
         "ipc-mode": Unsupported(_HOST),
         "shm-size": Unsupported(_HOST),
+        "user": Unsupported("all pods run as `scheduler.user`; set that and remove the key"),
         "volume": Unsupported("move the volume into the task that uses it"),
         "volumes": Unsupported("move the volumes into the tasks that use them"),
     },
