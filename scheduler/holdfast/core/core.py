@@ -345,7 +345,7 @@ class Core:
             self._out.append(Reconcile(tuple((id_, self.ledger.agent_of(id_)) for id_ in due)))
 
     def _want_offers(self, wanted: Sequence[Wanted], now: float) -> None:
-        """Ask for offers while something waits for one; a need not seen before is worth a REVIVE."""
+        """Ask for offers while something waits for one. Each new need is worth a REVIVE."""
         needs = set()
         for pod in wanted:
             explanation = self._explanations.get(pod.name)

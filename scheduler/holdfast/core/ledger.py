@@ -83,6 +83,16 @@ class Ledger:
         self._writes[config_path(self.target_id)] = to_json(self.service)
         self._writes[TARGET_PATH] = {"id": self.target_id}
 
+    def drop_unused_configs(self) -> None:
+        """Forget the configurations that neither the target nor any pod instance needs."""
+        used = {self.target_id}
+        for pod in self.pods.values():
+            used.update(task.config_id for task in pod.tasks)
+            used.update({pod.deployed} if pod.deployed else ())
+        for config_id in set(self.configs) - used:
+            del self.configs[config_id]
+            self._writes[config_path(config_id)] = None
+
     def take_writes(self) -> list[tuple[str, dict[str, Any] | None]]:
         """What must be stored before anything is sent; each path once, in order of change."""
         writes = list(self._writes.items())

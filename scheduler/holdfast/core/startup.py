@@ -1,0 +1,75 @@
+"""Records and a svc.yml turned into a ledger: which configuration is the target from now on."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from holdfast import records
+from holdfast.core.ledger import FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.service.changes import refusals
+from holdfast.service.encode import config_id, from_json
+from holdfast.service.model import ServiceSpec
+
+Stored = Mapping[str, Mapping[str, Any]]
+T = TypeVar("T")
+
+
+class BadRecord(Exception):
+    """A stored record cannot be read. Nothing was changed; starting without it could lose data."""
+
+    def __init__(self, path: str, error: Exception) -> None:
+        super().__init__(
+            f"the record {path} in ZooKeeper cannot be read ({type(error).__name__}: {error})."
+            " Tasks and data are untouched, and nothing was written. Restore the record, or start"
+            " the version of Holdfast that wrote it"
+        )
+        self.path = path
+
+
+def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[str, ...]]:
+    """The ledger to start from, and why `candidate` cannot be the target, if it cannot.
+
+    A candidate that breaks a rule of updating leaves the former target in force. Raises BadRecord.
+    """
+    configs = _all(stored, "configs/", lambda data: from_json(dict(data)))
+    target = stored.get(TARGET_PATH)
+    candidate_id = config_id(candidate)
+    errors: tuple[str, ...] = ()
+    service, target_id = candidate, candidate_id
+    if target is not None:
+        former = configs.get(target["id"])
+        if former is None:
+            raise BadRecord(f"configs/{target['id']}", KeyError("the target has no record"))
+        errors = tuple(f"{p.path}: {p.message}" for p in refusals(former, candidate))
+        if errors:
+            service, target_id = former, target["id"]
+    configs[target_id] = service
+    framework = stored.get(FRAMEWORK_PATH)
+    ledger = Ledger(
+        service,
+        target_id,
+        configs,
+        framework_id=framework["id"] if framework else None,
+        pods=_by(lambda p: p.name, _all(stored, "pods/", records.pod_from_json)),
+        retired=_by(lambda r: r.id, _all(stored, "retired/", records.retired_from_json)),
+        intents=_by(lambda i: i.volume_id, _all(stored, "intents/", records.intent_from_json)),
+    )
+    if target is None or target["id"] != target_id:
+        ledger.store_target()
+    ledger.drop_unused_configs()
+    return ledger, errors
+
+
+def _all(stored: Stored, prefix: str, read: Callable[[Mapping[str, Any]], T]) -> dict[str, T]:
+    """Every record under the prefix, read; by the rest of its path."""
+    result = {}
+    for path, data in stored.items():
+        if path.startswith(prefix):
+            try:
+                result[path.removeprefix(prefix)] = read(data)
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadRecord(path, error) from error
+    return result
+
+
+def _by(key: Callable[[T], str], items: Mapping[str, T]) -> dict[str, T]:
+    return {key(item): item for item in items.values()}

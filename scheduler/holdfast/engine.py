@@ -1,0 +1,205 @@
+"""The loop: take what happened, decide, store, then send.
+
+One thread, one queue, one order. A crash between any two of these steps is harmless: what was
+stored but not sent is found and asked about at the next start.
+"""
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from holdfast.core import effects as ef
+from holdfast.core import events as ev
+from holdfast.core.core import Core
+from holdfast.core.view import View
+from holdfast.mesos import calls
+from holdfast.mesos.channel import CallResult, Outcome
+from holdfast.state.store import Store, StoreUnavailable, Writes
+
+TICK_SECONDS = 1.0
+RETRY_SECONDS = 0.2
+
+log = structlog.get_logger("holdfast.engine")
+
+
+class Calls(Protocol):
+    """How calls reach the master."""
+
+    def call(self, message: Mapping[str, Any]) -> CallResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a command: an HTTP status and a JSON body."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Engine:
+    """Runs one core against a store and a master."""
+
+    def __init__(
+        self,
+        core: Core,
+        store: Store,
+        link: Calls,
+        new_id: Callable[[], str],
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._core = core
+        self._store = store
+        self._link = link
+        self._new_id = new_id
+        self._clock = clock
+        self._pause = pause
+        self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
+        self._failed: list[ev.Event] = []
+        self._answers: dict[str, Future[Answer]] = {}
+        self._now = 0.0
+        self.view: View = core.view(clock())
+
+    # -- from other threads -------------------------------------------------------------------
+
+    def post(self, event: ev.Event) -> None:
+        """Queue an event; safe from any thread."""
+        self._queue.put(event)
+
+    def command(self, verb: ev.Verb, target: str) -> "Future[Answer]":
+        """Queue an operator's command; the future holds its answer once it is stored."""
+        id_ = self._new_id()
+        future: Future[Answer] = Future()
+        self._answers[id_] = future
+        self.post(ev.Command(id_, verb, target))
+        return future
+
+    def stop(self) -> None:
+        """Have `run` return after the cycle under way; tasks run on."""
+        self._queue.put(None)
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Cycle until stopped. Whatever the store raises ends it: it must not act any more."""
+        while True:
+            batch = self._batch()
+            if batch is None:
+                return
+            self.cycle(batch)
+
+    def _batch(self) -> list[ev.Event] | None:
+        """Everything that happened since; after a second without anything, a tick."""
+        batch: list[ev.Event] = []
+        try:
+            first = self._queue.get(timeout=0 if self._failed else TICK_SECONDS)
+            while first is not None:
+                batch.append(first)
+                first = self._queue.get_nowait()
+            return None
+        except queue.Empty:
+            return batch or [ev.Tick()]
+
+    def cycle(self, events: Iterable[ev.Event]) -> None:
+        """One step of the core, its records stored, then its calls and acknowledgements sent."""
+        taken = [*self._failed, *events]
+        self._failed = []
+        # The wall clock may step back; the core's time does not.
+        self._now = max(self._now, self._clock())
+        started = time.perf_counter()
+        effects = self._core.step(taken, self._now)
+        writes = [(e.path, e.data) for e in effects if isinstance(e, ef.Write)]
+        if writes:
+            self._commit(writes)
+        self.view = self._core.view(self._now)
+        sent = self._send(effects)
+        self._tell(taken, effects, len(writes), sent, time.perf_counter() - started)
+
+    def _commit(self, writes: Writes) -> None:
+        """Store before anything is sent. While the store is away the scheduler stands still."""
+        told = False
+        while True:
+            try:
+                self._store.commit(writes)
+            except StoreUnavailable as error:
+                if not told:
+                    log.warning("standing still, tasks run on", reason=str(error))
+                    told = True
+                self._pause(RETRY_SECONDS)
+            else:
+                if told:
+                    log.info("the store is back; going on")
+                return
+
+    def _send(self, effects: Sequence[ef.Effect]) -> int:
+        sent = 0
+        acks: list[ef.Ack] = []
+        for effect in effects:
+            match effect:
+                case ef.Write() | ef.Decision():
+                    pass
+                case ef.Acknowledge() | ef.AcknowledgeOperation():
+                    acks.append(effect)
+                case ef.Reply():
+                    future = self._answers.pop(effect.id, None)
+                    if future is not None:
+                        future.set_result(Answer(effect.status, dict(effect.body)))
+                case _:
+                    self._call(effect)
+                    sent += 1
+        for ack in acks:
+            # A lost acknowledgement needs no care: the agent sends the status again.
+            self._link.call(message_of(ack))
+        return sent
+
+    def _call(self, call: ef.Call) -> None:
+        result = self._link.call(message_of(call))
+        if result.outcome is not Outcome.SENT:
+            unknown = result.outcome is Outcome.UNKNOWN
+            self._failed.append(ev.CallFailed(call, result.reason, sent=unknown))
+
+    def _tell(
+        self,
+        events: Sequence[ev.Event],
+        effects: Sequence[ef.Effect],
+        writes: int,
+        sent: int,
+        seconds: float,
+    ) -> None:
+        """One line per cycle that did something: what happened and what was decided."""
+        decisions = [effect.text for effect in effects if isinstance(effect, ef.Decision)]
+        if not decisions and not writes and not sent:
+            return
+        log.info(
+            "; ".join(decisions) or "nothing to decide",
+            events=len(events),
+            writes=writes,
+            calls=sent,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+def message_of(effect: ef.Call | ef.Ack) -> dict[str, Any]:
+    """The v1 call of an effect."""
+    match effect:
+        case ef.Accept(offer_ids, operations, refuse_seconds):
+            return calls.accept(offer_ids, operations, refuse_seconds)
+        case ef.Decline(offer_ids, refuse_seconds):
+            return calls.decline(offer_ids, refuse_seconds)
+        case ef.Suppress():
+            return calls.suppress()
+        case ef.Revive():
+            return calls.revive()
+        case ef.Kill(task_id, agent_id):
+            return calls.kill(task_id, agent_id)
+        case ef.Reconcile(tasks):
+            return calls.reconcile(tasks)
+        case ef.Acknowledge(task_id, agent_id, uuid):
+            return calls.acknowledge(task_id, agent_id, uuid)
+        case ef.AcknowledgeOperation(operation_id, uuid, agent_id, provider):
+            return calls.acknowledge_operation(operation_id, uuid, agent_id, provider)
