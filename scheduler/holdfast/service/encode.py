@@ -25,7 +25,12 @@ def from_json(document: dict[str, Any]) -> ServiceSpec:
 
 
 def config_id(spec: ServiceSpec) -> str:
-    """The identity of a configuration: 32 hex digits, equal for equal services."""
+    """The identity of a configuration: 32 hex digits, equal for equal services.
+
+    What is left at its default does not count, so that a release which adds a key to the format
+    does not make every running service look changed.
+    """
     # Through from_json, so that a float given as an int has the same digits.
-    canonical = json.dumps(to_json(from_json(to_json(spec))), sort_keys=True)
+    told = _ADAPTER.dump_python(from_json(to_json(spec)), mode="json", exclude_defaults=True)
+    canonical = json.dumps(told, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]

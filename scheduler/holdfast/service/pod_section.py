@@ -121,8 +121,11 @@ def _rlimits(section: Section) -> list[RLimitSpec]:
 
 
 def _rlimit(limit: Section, name: str) -> RLimitSpec:
+    faults = len(limit.report.errors)
     soft, hard = (limit.whole(key, _UNLIMITED, least=_UNLIMITED) for key in ("soft", "hard"))
-    if limit.has("soft") != limit.has("hard"):
+    if len(limit.report.errors) > faults:
+        pass  # one fault is enough; comparing what was read in its place would tell of another
+    elif limit.has("soft") != limit.has("hard"):
         limit.error("", "give both `soft` and `hard`, or none of them for unlimited")
     elif (soft == _UNLIMITED) != (hard == _UNLIMITED):
         limit.error("", f"-1 (unlimited) must be given for both, found {soft} and {hard}")

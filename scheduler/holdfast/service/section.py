@@ -141,7 +141,7 @@ class Section:
         if value in options or not isinstance(self.node.entries.get(key), Scalar):
             return value
         near = _near(value, options)
-        self.error(key, f"expected {_either(options)}, found {value!r}{near}")
+        self.error(key, f"expected {_either(options)}, found {value!r}{near}".rstrip())
         return ""
 
     def named(self, key: str, *, what: str, required: bool = False) -> list[Entry]:
@@ -211,7 +211,8 @@ def open_section(entry: Entry, keys: Keys, report: Report) -> Section | None:
             continue
         if key not in keys.unsupported:
             near = _near(key, (*keys.allowed, *keys.unsupported))
-            section.error(key, f"unknown key{near}; allowed here: {', '.join(keys.allowed)}")
+            allowed = "Allowed here" if near else "; allowed here"
+            section.error(key, f"unknown key{near}{allowed}: {', '.join(keys.allowed)}")
         elif not _asks_nothing(value, keys.unsupported[key].harmless):
             section.error(key, not_supported("", keys.unsupported[key].advice))
     return section
@@ -238,7 +239,7 @@ def _asks_nothing(node: Node, harmless: Collection[str]) -> bool:
 def _near(word: str, options: Collection[str]) -> str:
     folded = {option.lower(): option for option in options}
     found = difflib.get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
-    return f", did you mean {folded[found[0]]!r}?" if found else ""
+    return f", did you mean {folded[found[0]]!r}? " if found else ""
 
 
 def _either(options: Collection[str]) -> str:
