@@ -24,6 +24,8 @@ CONFIG_TEMPLATE_PREFIX = "CONFIG_TEMPLATE_"
 CONFIG_TEMPLATE_FOLDER = "config-templates"
 BOOTSTRAP_NAME = "bootstrap"
 ARCHIVE_NAME = "holdfast-executor.pyz"
+EXECUTOR_COMMAND = f"exec python3 -SE {ARCHIVE_NAME}"
+"""Starts the fetched archive; without site packages and PYTHON* variables, which it never needs."""
 
 HOOK_NAMES = ("create", "replace")
 

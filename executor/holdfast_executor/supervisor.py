@@ -54,6 +54,7 @@ class Supervisor:
         self._link = AgentLink(reactor, settings, self._updates, self, log)
         self._tasks: dict[str, _Entry] = {}
         self._groups: dict[int, str] = {}
+        self._named_streams: dict[str, tuple[Sink, Sink]] = {}
         self._reports_killing = False
         self._stopping = False
         self._abandoned = False
@@ -170,8 +171,11 @@ class Supervisor:
     def _streams(self, name: str) -> tuple[Sink, Sink]:
         if not name:
             return self._stdout, self._stderr
-        base = os.path.join(self._settings.sandbox, name)
-        return RotatingFile(f"{base}.stdout"), RotatingFile(f"{base}.stderr")
+        if name not in self._named_streams:
+            base = os.path.join(self._settings.sandbox, name)
+            streams = RotatingFile(f"{base}.stdout"), RotatingFile(f"{base}.stderr")
+            self._named_streams[name] = streams
+        return self._named_streams[name]
 
     def _kill(self, kill: Message) -> None:
         task_id = kill["task_id"]["value"]

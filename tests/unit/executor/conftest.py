@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_agent import FakeAgent, RunningExecutor
-
 from holdfast_executor.archive import build
+
+from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor
 
 
 @pytest.fixture(scope="session")
