@@ -70,6 +70,9 @@ def parse(text: str, lines: Sequence[int], report: Report) -> Node | None:
     except yaml.YAMLError as error:
         report.error(0, "", f"not YAML: {error}")
         return None
+    except RecursionError:
+        report.error(0, "", "is nested too deeply to be a service definition")
+        return None
 
     def convert(node: yaml.Node, path: str, above: tuple[yaml.Node, ...]) -> Node:
         line = line_of(node.start_mark)

@@ -29,7 +29,7 @@ DEFAULT_ZOOKEEPER = "master.mesos:2181"
 DEFAULT_USER = "root"
 _LONGEST_NAME = 63  # a DNS label, which the name becomes part of
 _NAME_PART = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
-_ZOOKEEPER_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/\[\]]+):([0-9]+)\Z")
+_ZOOKEEPER_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})\Z")
 
 Warn = Callable[[Problem], None]
 

@@ -6,10 +6,12 @@ belongs to a value. All rows must hold.
 """
 
 import json
+import re
 
 from holdfast.service.model import Constraint, Operator
 
 NOT_YET = ("CLUSTER", "IS", "IS_NOT", "LIKE", "UNLIKE", "GROUP_BY")
+_COUNT = re.compile(r"[0-9]{1,9}\Z")
 _ALLOWED = ", ".join(Operator)
 
 
@@ -34,6 +36,8 @@ def _json_rows(text: str) -> list[list[str]]:
             f"starts like JSON but is none ({error.msg} at character {error.pos + 1}): {text!r}; "
             'expected [["field", "OPERATOR", "parameter"], ...]'
         ) from None
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
+        raise PlacementError('is too large; expected [["field", "OPERATOR"], ...]') from None
     nested = [item for item in value if isinstance(item, list)]
     if nested and len(nested) != len(value):
         raise PlacementError(f"mixes rows and single texts: {text!r}; put every row in [ ]")
@@ -92,7 +96,7 @@ def _constraint(row: list[str]) -> Constraint:
     if operator is Operator.UNIQUE:  # a parameter has no meaning; dcos-commons ignores it too
         return Constraint(_field(field, shown), operator)
     parameter = row[2] if len(row) == 3 else ""
-    if not (parameter.isascii() and parameter.isdigit() and int(parameter) > 0):
+    if not _COUNT.match(parameter) or not int(parameter):
         found = repr(parameter) if parameter else "none"
         raise PlacementError(
             f"MAX_PER in rule {shown!r} needs a whole number of at least 1 as its parameter, "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from holdfast.service.document import ListNode, MapNode, Node, Null, Scalar, describe
 from holdfast.service.problems import Report
 
-_WHOLE = re.compile(r"[+-]?[0-9][0-9_]*\Z")
+_WHOLE = re.compile(r"[+-]?(?=[0-9_]{1,30}\Z)[0-9]+(_[0-9]+)*\Z")
 _LARGEST = 2**63 - 1
 
 

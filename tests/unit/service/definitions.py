@@ -13,7 +13,13 @@ from holdfast.service.model import (
 from holdfast.service.problems import Problem, ServiceError
 
 SERVICES = Path(__file__).parents[3] / "services"
-TEMPLATES = {"app.conf": "port={{PORT}}\n", "empty": "", "bad": "{{#open}}", "huge": "x" * 1048577}
+TEMPLATES = {
+    "app.conf": "port={{PORT}}\n",
+    "member.sh": "#!/bin/sh\n",
+    "empty": "",
+    "bad": "{{#open}}",
+    "huge": "x" * 1048577,
+}
 
 
 def read_template(name: str) -> str:

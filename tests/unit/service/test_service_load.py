@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from holdfast.service.encode import from_json, to_json
 from holdfast.service.load import load
 from holdfast.service.model import (
     ConfigSpec,
@@ -24,6 +25,9 @@ from holdfast.service.model import (
     VolumeSpec,
 )
 from holdfast.service.problems import Problem, ServiceError
+from holdfast.service.template_lines import render
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.service.definitions import SERVICES, TASK, definition, only, problems, read
 
@@ -142,6 +146,9 @@ def test_everything_that_is_supported() -> None:
         ("name: [", "not YAML:"),
         ("name: &a b\npods: *c\n", "not YAML: found undefined alias 'c'"),
         ("a: &x [*x]\n", "contains itself"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("name: a\n---\nname: b\n", "expected a single document"),
+        ("name: \x01", "not YAML"),
         ("{{#X}}\n", "not a Mustache template: line 1"),
     ],
 )
@@ -260,3 +267,30 @@ def test_settings_of_the_ready_made_etcd() -> None:
     assert [port.port for port in task.ports] == [1, 2]
     assert task.volumes == (VolumeSpec("data", 4096),)
     assert pod.placement == (Constraint("hostname", Operator.UNIQUE),)
+
+
+# Pieces that stress the readers: kinds of values where others are expected, and odd numbers.
+PIECES = ["", "~", "1_", "9" * 5000, "-", "[]", "{a: b}", "{{X}}", "'", "*a", "&a", "\ue0f01\ue0f1"]
+
+
+@given(st.data())
+def test_any_definition_is_read_or_refused(data: st.DataObject) -> None:
+    lines = (SERVICES / "etcd/svc.yml").read_text().split("\n")
+    for _ in range(data.draw(st.integers(1, 3))):
+        number = data.draw(st.integers(0, len(lines) - 1))
+        piece = data.draw(st.sampled_from(PIECES) | st.text(max_size=10))
+        key = lines[number].partition(":")[0]
+        lines[number] = data.draw(st.sampled_from([piece, f"{key}: {piece}", f"{piece}:"]))
+    try:
+        spec = read("\n".join(lines))
+    except ServiceError:
+        return
+    assert from_json(to_json(spec)) == spec
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ue0f0\ue0f1")))
+def test_rendering_keeps_text_without_tags(text: str) -> None:
+    plain = text.replace("{{", "{ {")
+    rendered = render(plain, {})
+    assert rendered.text == plain
+    assert list(rendered.lines) == list(range(1, plain.count("\n") + 2))

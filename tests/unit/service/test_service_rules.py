@@ -128,6 +128,7 @@ def test_a_broken_task_is_refused(task: str, path: str, message: str) -> None:
     [
         ("count: -1", "count", "a whole number of at least 0, found '-1'"),
         ("count: 1.5", "count", "found '1.5'"),
+        ("count: 1_", "count", "found '1_'"),
         ("count: many", "count", "found 'many'"),
         ("count:", "count", "has no value"),
         ("placement: '[[\"a\"]]'", "placement", "has 1 parts"),
