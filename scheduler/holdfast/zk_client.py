@@ -7,7 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionClosedError
+from kazoo.exceptions import (
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.states import KeeperState
 from kazoo.retry import KazooRetry
@@ -33,6 +39,16 @@ class ZkAddress:
 
 class NotSent(ConnectionClosedError):  # type: ignore[misc]
     """The connection to ZooKeeper is down, and the request was not even queued."""
+
+
+DISCONNECTED = (
+    ConnectionClosedError,
+    ConnectionLoss,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+"""What kazoo raises when the connection, not the request, is the problem."""
 
 
 class FailFastClient(KazooClient):  # type: ignore[misc]
