@@ -171,12 +171,13 @@ class Engine:
         sent: int,
         seconds: float,
     ) -> None:
-        """One line per cycle that did something: what happened and what was decided."""
+        """One line per cycle: what was decided, or what was done without deciding anything."""
         decisions = [effect.text for effect in effects if isinstance(effect, ef.Decision)]
+        calls_made = [type(e).__name__.lower() for e in effects if isinstance(e, ef.CALL_TYPES)]
         if not decisions and not writes and not sent:
             return
         log.info(
-            "; ".join(decisions) or "nothing to decide",
+            "; ".join(decisions or calls_made) or "noted",
             events=len(events),
             writes=writes,
             calls=sent,

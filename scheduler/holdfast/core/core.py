@@ -111,9 +111,9 @@ class Core:
         )
 
     @property
-    def wants_offers_at_subscribe(self) -> bool:
-        """Offers are wanted at first, if only to see what is reserved for us out there."""
-        return not self._demand.suppressed
+    def suppressed(self) -> bool:
+        """Whether a new subscription is to begin without offers; safe from any thread."""
+        return self._demand.suppressed
 
     # -- events -------------------------------------------------------------------------------
 
@@ -267,13 +267,13 @@ class Core:
             match next_move(spec, pod, same, name in may_begin, now):
                 case Start(waits_for):
                     blocker = self._predecessor(name)
-                    reasons[name] = blocker or f"waits until {waits_for}"
+                    reasons[name] = blocker or f"it waits until {waits_for}"
                     if blocker is None:
                         wanted.append(Wanted(name, spec, index, config_id))
                 case Stop(reason):
                     assert pod is not None
                     self._stop(pod, reason, now)
-                    reasons[name] = f"is being stopped: {reason}"
+                    reasons[name] = f"it is being stopped: {reason}"
                 case Wait(reason, until):
                     seconds = f" (in {until - now:.0f} s)" if until else ""
                     reasons[name] = reason + seconds

@@ -83,5 +83,6 @@ class Decision:
 
 
 Call = Accept | Decline | Suppress | Revive | Kill | Reconcile
+CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile)
 Ack = Acknowledge | AcknowledgeOperation
 Effect = Write | Call | Ack | Reply | Decision

@@ -65,7 +65,12 @@ def _executor(launch: Launch, settings: LaunchSettings) -> Json:
     holding = launch.holding
     grace = max(task.kill_grace_period for task in launch.spec.tasks)
     uris: list[Json] = [
-        {"value": settings.executor_uri, "extract": False, "cache": True},
+        {
+            "value": settings.executor_uri,
+            "output_file": ARCHIVE_NAME,
+            "extract": False,
+            "cache": True,
+        },
         *({"value": uri} for uri in launch.spec.uris),
     ]
     return {

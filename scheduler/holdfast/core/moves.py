@@ -9,9 +9,9 @@ from holdfast.service.model import Goal, PodSpec, TaskSpec
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Launch it as soon as an offer fits. `waits_for` says what that offer must bring."""
+    """Launch it as soon as an offer fits. `waits_for` ends "it waits until ..."."""
 
-    waits_for: str = "a fitting offer"
+    waits_for: str = "an offer fits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def _start(pod: Pod, now: float) -> Move:
         return Start()
     where = pod.reservation.hostname
     if any(task.uncertain for task in pod.tasks):
-        return Start(f"agent {where} cannot be reached, and its data is there")
-    return Start(f"its reservation on agent {where} is to be offered again")
+        return Start(f"agent {where}, which has its data and cannot be reached, is back")
+    return Start(f"agent {where} offers its reservation again")
 
 
 def _is_down(spec: TaskSpec, task: Task | None, same_config: SameConfig) -> bool:
