@@ -208,6 +208,18 @@ def test_deploy_lose_a_member_and_replace_it(executor: Executor) -> None:
     executor.ctl(new, "put", "after", "4")
 
 
+def test_a_join_given_up_before_its_start_is_taken_out(executor: Executor) -> None:
+    first = executor.deploy(0, 1)
+    executor.hook(executor.place(1, 2), "create")
+    assert executor.members(first)[""] == (f"{executor.prefix}.2", "true")
+    executor.ctl(first, "put", "quorum", "kept")
+    executor.deploy(1, 3)
+    assert executor.members(first) == {
+        "etcd-0": (f"{executor.prefix}.1", "false"),
+        "etcd-1": (f"{executor.prefix}.3", "false"),
+    }
+
+
 def test_restart_on_its_data_at_another_address(executor: Executor) -> None:
     first, second, third = (executor.deploy(index, index + 1) for index in range(3))
     executor.ctl(first, "put", "kept", "yes")
