@@ -57,7 +57,12 @@ def spawn(
     """
     failure, report = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:  # out of processes or memory: the task's limits count for us too
+        os.close(failure)
+        os.close(report)
+        raise SpawnError(f"fork: {error.strerror}") from None
     if pid == 0:
         _become(arguments, environment, folder, stdout, stderr, rlimits, report, parent)
     os.close(report)

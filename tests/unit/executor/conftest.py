@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from holdfast_executor.archive import build
 
+from holdfast_executor.archive import build
 from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor
 
 

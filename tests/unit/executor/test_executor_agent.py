@@ -4,8 +4,8 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from holdfast_executor import updates
 
+from holdfast_executor import updates
 from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor, eventually
 
 

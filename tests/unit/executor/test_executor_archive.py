@@ -9,12 +9,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import holdfast_executor
 import pytest
+
+import holdfast_executor
 from holdfast_executor import bootstrap
 from holdfast_executor.archive import build, digest
 from holdfast_executor.contract import EXECUTOR_COMMAND
-
 from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor
 
 SOURCES = sorted(Path(holdfast_executor.__file__).parent.glob("*.py"))

@@ -5,6 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast_executor.contract import (
     ConfigTemplate,
     ContractError,
@@ -12,8 +15,6 @@ from holdfast_executor.contract import (
     RLimit,
     TaskLaunch,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,10}", fullmatch=True)
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))

@@ -1,6 +1,7 @@
 """The pure parts: check results, unacknowledged updates, durations, settings, environment."""
 
 import pytest
+
 from holdfast_executor import duration
 from holdfast_executor.checks import (
     CheckError,

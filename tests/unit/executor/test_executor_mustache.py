@@ -1,6 +1,9 @@
 """Templates: golden results of both dialects, errors with lines, text left alone."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast_executor.mustache import (
     CONFIG,
     DEFINITION,
@@ -10,8 +13,6 @@ from holdfast_executor.mustache import (
     render,
     render_listing_missing,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 ANY = "a&<>\"'=`b"
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast_executor.contract import ConfigTemplate, Hook, RLimit, TaskLaunch
-
 from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor, eventually, task_info
 
 

@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 import pytest
-from holdfast_executor.proctree import Process, attribute, owned_by, parse_stat
-from holdfast_executor.stream import RecordParser, ResponseParser, StreamError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast_executor.proctree import Process, attribute, owned_by, parse_stat
+from holdfast_executor.stream import RecordParser, ResponseParser, StreamError
 
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
