@@ -1,0 +1,68 @@
+"""The HTTP API as an ASGI application."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from holdfast import __version__
+from holdfast.api.routes import ANSWER_SECONDS, api_router
+from holdfast.api.source import ServiceSource, Unanswered
+
+log = structlog.get_logger("holdfast.api")
+
+
+def create_app(
+    source: ServiceSource,
+    artifacts: Mapping[str, Path],
+    answer_seconds: float = ANSWER_SECONDS,
+) -> FastAPI:
+    """The API over a running service. `artifacts` are the files agents fetch, by name.
+
+    The files are read now, so that a name stands for the same bytes as long as this runs. Every
+    error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the engine.
+    """
+    app = FastAPI(
+        title="Holdfast",
+        version=__version__,
+        description="The API of a Holdfast scheduler: one service on Apache Mesos.",
+        docs_url=None,  # these pages load their scripts from elsewhere
+        redoc_url=None,
+    )
+    files = {name: path.read_bytes() for name, path in artifacts.items()}
+    app.include_router(api_router(source, files, answer_seconds))
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Unanswered, _unanswered)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def _message(text: str, code: int, headers: Mapping[str, str] | None = None) -> Response:
+    content = orjson.dumps({"message": text}, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(content, code, headers, media_type="application/json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text = error.detail
+    if error.status_code == 404 and text == "Not Found":
+        text = f"There is nothing at {request.url.path}; /openapi.json lists all paths."
+    elif error.status_code == 405:
+        text = f"{request.method} is not possible at {request.url.path}."
+    return _message(text, error.status_code, error.headers)
+
+
+async def _unanswered(_request: Request, error: Exception) -> Response:
+    return _message(str(error), 503)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("a request failed", path=request.url.path, error=repr(error))
+    return _message(
+        f"The scheduler could not answer: {error!r}. Nothing was changed by this request unless it"
+        " was an order; tasks run on. Its log has the details.",
+        500,
+    )

@@ -1,0 +1,43 @@
+"""How clients connect to the service: its advertised ports, and where they are now."""
+
+from holdfast.api.shapes import EndpointBody
+from holdfast.core.view import View
+
+DNS_DOMAIN = "autoip.dcos.thisdcos.directory"
+
+
+def endpoint_names(view: View) -> list[str]:
+    """The names of all advertised ports, whether something listens on them now or not."""
+    return sorted(
+        {
+            port.name
+            for pod in view.service.pods
+            for task in pod.tasks
+            for port in task.ports
+            if port.advertise
+        }
+    )
+
+
+def endpoint_body(view: View, name: str) -> EndpointBody:
+    """Where the port of that name is: of every task that is not known to be dead.
+
+    The names under `dns` are those DC/OS gives to tasks; they resolve on DC/OS only.
+    """
+    body: EndpointBody = {"address": [], "dns": []}
+    # As DC/OS forms it (dcos-commons, EndpointUtils): no slashes, and dashes for dots.
+    domain = f"{view.service.name.replace('/', '').replace('.', '-')}.{DNS_DOMAIN}"
+    for spec, index in view.service.instances():
+        pod = view.pods.get(f"{spec.type}-{index}")
+        if pod is None or pod.reservation is None:
+            continue
+        for task in spec.tasks:
+            advertised = any(port.name == name and port.advertise for port in task.ports)
+            number = pod.reservation.task_ports(task.name).get(name)
+            record = pod.task(task.name)
+            if not advertised or number is None or record is None or record.dead:
+                continue
+            host = f"{pod.name}-{task.name}".replace(".", "-")
+            body["address"].append(f"{pod.reservation.ip}:{number}")
+            body["dns"].append(f"{host}.{domain}:{number}")
+    return body

@@ -1,0 +1,136 @@
+"""The JSON bodies of the API. Those dcos-commons has keep its names; ours stand beside them."""
+
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+
+class MessageBody(TypedDict):
+    """Every error, and every answer that is words alone."""
+
+    message: str
+
+
+class StepBody(TypedDict):
+    id: str
+    status: str
+    name: str
+    message: str
+
+
+class PhaseBody(TypedDict):
+    id: str
+    name: str
+    steps: list[StepBody]
+    strategy: str
+    status: str
+
+
+class PlanBody(TypedDict):
+    phases: list[PhaseBody]
+    errors: list[str]
+    strategy: str
+    status: str
+
+
+class TaskBody(TypedDict):
+    """`status` is the Mesos state without `TASK_`; absent while the task was never launched."""
+
+    name: str
+    id: str
+    status: NotRequired[str]
+    ready: NotRequired[bool]
+    message: NotRequired[str]
+
+
+class PodVolumeBody(TypedDict):
+    id: str
+    path: str
+    size: int
+
+
+class InstanceBody(TypedDict):
+    """`reason` is why the instance does not run as it should, null when it does."""
+
+    name: str
+    tasks: list[TaskBody]
+    state: str
+    agent: str | None
+    zone: str | None
+    reason: str | None
+    volumes: list[PodVolumeBody]
+
+
+class PodBody(TypedDict):
+    name: str
+    instances: list[InstanceBody]
+
+
+class PodsBody(TypedDict):
+    service: str
+    pods: list[PodBody]
+
+
+class TaskInfoBody(TypedDict):
+    """`info` and `status` in the JSON of mesos.TaskInfo and mesos.TaskStatus, as far as known."""
+
+    info: dict[str, Any]
+    status: dict[str, Any]
+
+
+class CommandBody(TypedDict):
+    pod: str
+    tasks: list[str]
+    message: str
+
+
+class EndpointBody(TypedDict):
+    address: list[str]
+    dns: list[str]
+
+
+class ExplanationBody(TypedDict):
+    """`agents` maps the host name of each agent looked at to the first rule it failed."""
+
+    name: str
+    reason: str | None
+    agents: dict[str, str]
+
+
+class ExplanationsBody(TypedDict):
+    service: str
+    pods: list[ExplanationBody]
+
+
+class VolumeBody(TypedDict):
+    """`size` is MB; `since` (seconds since the epoch) and `age` (seconds) are of its state."""
+
+    id: str
+    state: str
+    pod: str | None
+    agent: str
+    path: str | None
+    size: float
+    reason: str | None
+    since: float | None
+    age: float | None
+
+
+class QuarantinedBody(TypedDict):
+    """`size` is MB for disk and memory, a count for CPUs and ports."""
+
+    id: str
+    kind: str
+    size: float
+    agent: str
+    labels: dict[str, str]
+    since: float
+    age: float
+
+
+class HealthBody(TypedDict):
+    service: str
+    status: str
+    message: str
+    connected: bool
+    plans: dict[str, str]

@@ -1,0 +1,60 @@
+"""Where the API gets its picture of the service, and whom it hands commands to."""
+
+import asyncio
+import contextlib
+from concurrent.futures import CancelledError, Future
+from typing import Protocol
+
+from holdfast.core.events import Verb
+from holdfast.core.view import View
+from holdfast.engine import Answer
+
+
+class ServiceSource(Protocol):
+    """A running service; the engine is one."""
+
+    @property
+    def view(self) -> View:
+        """The latest picture; never changed once handed out."""
+        ...
+
+    def command(self, verb: Verb, target: str) -> "Future[Answer]":
+        """Hand in an order for a pod instance or volume; the future holds its answer."""
+        ...
+
+
+class Unanswered(Exception):
+    """The engine gave no answer. The message says what that means for the order."""
+
+
+async def ask(source: ServiceSource, verb: Verb, target: str, seconds: float) -> Answer:
+    """The engine's answer to a command; raises Unanswered after `seconds` without one.
+
+    The future is never cancelled: the engine may be about to answer it.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def tell(_future: "Future[Answer]") -> None:
+        # Once the loop is closed nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set)
+
+    future = source.command(verb, target)
+    future.add_done_callback(tell)
+    try:
+        await asyncio.wait_for(done.wait(), seconds)
+    except TimeoutError:
+        raise Unanswered(
+            f"The scheduler took `{verb} {target}` but has not answered within {seconds:g} s. It"
+            " stands still while ZooKeeper is away, and carries the order out when it goes on,"
+            " unless it is restarted before that. Tasks run on. Look at the pod or volume before"
+            " you ask again."
+        ) from None
+    try:
+        return future.result(0)
+    except CancelledError:
+        raise Unanswered(
+            f"The scheduler is stopping and did not carry out `{verb} {target}`. Nothing was"
+            " changed; tasks run on. Ask again once it is back."
+        ) from None
