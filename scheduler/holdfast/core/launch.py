@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast_executor.contract import ARCHIVE_NAME, ConfigTemplate, Hook, RLimit, TaskLaunch
-
 from holdfast.mesos import operations
 from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding
 from holdfast.placement.resources import port_portion, portion
@@ -18,6 +16,7 @@ from holdfast.service.model import (
     TaskSpec,
 )
 from holdfast.service.task_env import task_environment
+from holdfast_executor.contract import ARCHIVE_NAME, ConfigTemplate, Hook, RLimit, TaskLaunch
 
 Json = dict[str, Any]
 
@@ -101,8 +100,12 @@ def _task(launch: Launch, spec: TaskSpec, executor: Json, settings: LaunchSettin
     assert task is not None
     ports = launch.reservation.task_ports(spec.name)
     resources = [
-        portion(launch.holding.cpus, spec.cpus),
-        portion(launch.holding.mem, spec.memory_mb),
+        portion(resource, amount)
+        for resource, amount in (
+            (launch.holding.cpus, spec.cpus),
+            (launch.holding.mem, spec.memory_mb),
+        )
+        if amount > 0  # Mesos refuses a resource of nothing
     ]
     info: Json = {
         "name": f"{launch.pod.name}-{spec.name}",

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from holdfast_executor import mustache
-
 from holdfast.service import vocabulary
 from holdfast.service.document import Null, parse
 from holdfast.service.model import (
@@ -22,6 +20,7 @@ from holdfast.service.pod_section import read_pod
 from holdfast.service.problems import Problem, Report, ServiceError
 from holdfast.service.section import Entry, Section, not_supported, open_section
 from holdfast.service.template_lines import render
+from holdfast_executor import mustache
 
 __all__ = ["Problem", "ServiceError", "load", "loads"]
 

@@ -15,7 +15,7 @@ from holdfast.service.model import (
     VolumeSpec,
 )
 from holdfast.service.placement_rule import PlacementError, parse_placement
-from holdfast.service.section import Entry, Section, open_section
+from holdfast.service.section import Entry, Section, not_supported, open_section
 from holdfast.service.task_env import routed_settings
 from holdfast.service.task_section import TaskSources, check_resources, read_task
 
@@ -50,7 +50,7 @@ def read_pod(
         placement=_placement(section),
         uris=tuple(text for _, _, text in section.texts("uris")),
         rlimits=tuple(_rlimits(section)),
-        hooks=_hooks(section),
+        hooks=_hooks(section, len(tasks)),
     )
 
 
@@ -140,10 +140,15 @@ def _or_empty(entry: Entry) -> Entry:
     return entry
 
 
-def _hooks(section: Section) -> HooksSpec:
+def _hooks(section: Section, tasks: int) -> HooksSpec:
     hooks = section.child("hooks", vocabulary.HOOKS)
     if hooks is None:
         return HooksSpec()
+    if tasks > 1:
+        # The executor runs a hook before one task; the others would not wait for it.
+        section.error(
+            "hooks", not_supported("a hook in a pod of several tasks", "give it one task")
+        )
     return HooksSpec(create=_hook(hooks, "create"), replace=_hook(hooks, "replace"))
 
 

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from holdfast_executor import contract
-
 from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
+from holdfast_executor import contract
 
 _SETTING = "TASKCFG_"
 _NOT_IN_ENV_NAME = re.compile(r"[^A-Z0-9_]")

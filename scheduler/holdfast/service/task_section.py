@@ -5,8 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from holdfast_executor import mustache
-
 from holdfast.service import vocabulary
 from holdfast.service.document import Null, Scalar, describe
 from holdfast.service.model import (
@@ -19,6 +17,7 @@ from holdfast.service.model import (
     VolumeSpec,
 )
 from holdfast.service.section import Entry, Section, not_supported, open_section
+from holdfast_executor import mustache
 
 MAX_KILL_GRACE_S = 3600  # dcos-commons: the longest time it declines offers
 MAX_TEMPLATE_BYTES = 1024 * 1024  # dcos-commons' bootstrap reads no more

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from holdfast.service.load import loads
 from holdfast.service.model import (
     ServiceSpec,

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from holdfast.service.model import Constraint, Operator
-from holdfast.service.placement_rule import PlacementError, parse_placement
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast.service.model import Constraint, Operator
+from holdfast.service.placement_rule import PlacementError, parse_placement
 
 UNIQUE_ZONE = Constraint("@zone", Operator.UNIQUE)
 TWO_PER_HOST = Constraint("hostname", Operator.MAX_PER, "2")

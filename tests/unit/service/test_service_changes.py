@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from holdfast.service.changes import pod_changed, refusals
 from holdfast.service.model import (
     ConfigSpec,

@@ -4,6 +4,10 @@ import json
 import string
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from holdfast.service.encode import config_id, from_json, to_json
 from holdfast.service.model import (
     ConfigSpec,
@@ -24,9 +28,6 @@ from holdfast.service.model import (
     TaskSpec,
     VolumeSpec,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
 TEXT = st.text(max_size=20)
 NAME = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=8)

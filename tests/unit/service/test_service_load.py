@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast.service.encode import from_json, to_json
 from holdfast.service.load import load
 from holdfast.service.model import (
@@ -26,9 +29,6 @@ from holdfast.service.model import (
 )
 from holdfast.service.problems import Problem, ServiceError
 from holdfast.service.template_lines import render
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.unit.service.definitions import SERVICES, TASK, definition, only, problems, read
 
 
@@ -84,12 +84,17 @@ def test_everything_that_is_supported() -> None:
                   {cmd: c, interval: 5, grace-period: 30, max-consecutive-failures: 3, delay: 0,
                    timeout: 10}
                 readiness-check: {cmd: r, interval: 5, timeout: 10}
+          setup:
+            count: 1
+            tasks:
+              wait: {goal: FINISH, cmd: wait, cpus: 0.1, memory: 32}
               once: {goal: ONCE, cmd: format, cpus: 0.1, memory: 32}
         plans:
           deploy:
             strategy: parallel
             phases:
               all: {strategy: parallel, pod: node}
+              first: {pod: setup}
         """
     )
     server = TaskSpec(
@@ -115,7 +120,7 @@ def test_everything_that_is_supported() -> None:
             PodSpec(
                 type="node",
                 count=3,
-                tasks=(server, TaskSpec("once", Goal.ONCE, "format", 0.1, 32)),
+                tasks=(server,),
                 placement=(Constraint("@zone", Operator.UNIQUE),),
                 uris=("http://files.example/a.tgz",),
                 rlimits=(
@@ -125,9 +130,19 @@ def test_everything_that_is_supported() -> None:
                 ),
                 hooks=HooksSpec(HookSpec("make", 10), HookSpec("take over", 300)),
             ),
+            PodSpec(
+                type="setup",
+                count=1,
+                tasks=(
+                    TaskSpec("wait", Goal.FINISH, "wait", 0.1, 32),
+                    TaskSpec("once", Goal.ONCE, "format", 0.1, 32),
+                ),
+            ),
         ),
         deploy=PlanSpec(
-            "deploy", (PhaseSpec("all", "node", Strategy.PARALLEL),), Strategy.PARALLEL
+            "deploy",
+            (PhaseSpec("all", "node", Strategy.PARALLEL), PhaseSpec("first", "setup")),
+            Strategy.PARALLEL,
         ),
         web_url="http://data.example",
     )

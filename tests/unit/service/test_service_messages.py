@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from holdfast.service.load import loads
 from holdfast.service.problems import ServiceError
 

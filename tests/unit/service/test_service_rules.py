@@ -1,6 +1,7 @@
 """svc.yml: every rule of the format, obeyed and broken."""
 
 import pytest
+
 from holdfast.service.model import (
     Goal,
     PhaseSpec,
@@ -8,7 +9,6 @@ from holdfast.service.model import (
     VolumeSpec,
 )
 from holdfast.service.problems import Problem
-
 from tests.unit.service.definitions import TASK, definition, only, problems, read, task_of
 
 
@@ -328,3 +328,19 @@ def test_a_pod_in_no_phase_is_told() -> None:
     assert [(w.path, w.message) for w in warnings] == [
         ("plans.deploy.phases", "pod 'aaa' is in no phase and will not be deployed")
     ]
+
+
+def test_hook_in_a_pod_of_several_tasks_is_refused() -> None:
+    text = """
+        name: data
+        pods:
+          node:
+            count: 1
+            hooks: {create: {cmd: make}}
+            tasks:
+              one: {goal: RUNNING, cmd: run, cpus: 0.1, memory: 32}
+              two: {goal: RUNNING, cmd: run, cpus: 0.1, memory: 32}
+        """
+    path, message = only(text)
+    assert path == "pods.node.hooks"
+    assert "a hook in a pod of several tasks is known but not supported" in message
