@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kazoo.client import KazooClient
+
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import (
     CorruptRecord,
@@ -26,7 +28,6 @@ from holdfast.state.store import (
 from holdfast.state.zookeeper import ZooKeeperStore, service_root
 from holdfast_playground.addresses import ZOOKEEPER_PORT
 from holdfast_playground.zookeeper import command
-from kazoo.client import KazooClient
 
 DEADLINE = 30.0
 

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 import pytest
+
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import CorruptRecord, StoreUnavailable, decode, encode
 

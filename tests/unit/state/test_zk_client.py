@@ -1,6 +1,7 @@
 """Addresses of ZooKeeper as operators write them."""
 
 import pytest
+
 from holdfast.zk_client import ZkAddress, ZkAddressError, connect_problem, parse_zk_address
 
 
