@@ -1,0 +1,178 @@
+"""A service at one moment, built by hand, and a source that shows it and takes commands."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from holdfast.core.events import Verb
+from holdfast.core.view import Explanation, Quarantined, View
+from holdfast.engine import Answer
+from holdfast.mesos.messages import TaskState
+from holdfast.plans.plan import Phase, Plan, Status, Step
+from holdfast.records import DestroyIntent, Pod, Port, Reservation, Retired, Task, Volume
+from holdfast.service.model import (
+    Goal,
+    PhaseSpec,
+    PlanSpec,
+    PodSpec,
+    PortSpec,
+    ServiceSpec,
+    Strategy,
+    TaskSpec,
+    VolumeSpec,
+)
+
+NOW = 1_700_000_000.0
+
+MEMBER = TaskSpec(
+    name="member",
+    goal=Goal.RUNNING,
+    cmd="run",
+    cpus=0.5,
+    memory_mb=128,
+    ports=(
+        PortSpec("client", 2379, "CLIENT_PORT", advertise=True),
+        PortSpec("peer", 2380, "PEER_PORT", advertise=True),
+        PortSpec("debug", 0),
+    ),
+    volumes=(VolumeSpec("data", 512),),
+)
+SERVICE = ServiceSpec(
+    name="/team/etcd.prod",
+    user="root",
+    principal="etcd-principal",
+    zookeeper="zk:2181",
+    pods=(PodSpec(type="etcd", count=3, tasks=(MEMBER,)),),
+    deploy=PlanSpec("deploy", (PhaseSpec("etcd", "etcd"),)),
+)
+
+
+def reservation(number: int, volume_id: str) -> Reservation:
+    return Reservation(
+        resource_id=f"resource-{volume_id}",
+        agent_id=f"agent-{number}",
+        hostname=f"host-{number}",
+        ip=f"10.0.0.{number}",
+        region="here",
+        zone=f"zone-{number}",
+        attributes={},
+        cpus=0.5,
+        memory_mb=128,
+        ports=(
+            Port("member", "client", 2379),
+            Port("member", "peer", 2380),
+            Port("member", "debug", 1025),
+        ),
+        volumes=(Volume(volume_id, f"disk-{volume_id}", "data", 512),),
+        confirmed=True,
+    )
+
+
+def task(state: TaskState = TaskState.RUNNING, *, ready: bool = True, message: str = "") -> Task:
+    return Task("member", "etcd__etcd-member__1", "config-1", state, ready, message, NOW)
+
+
+def pod(index: int, *tasks: Task, **changes: Any) -> Pod:
+    """A pod instance placed on agent `index + 1`, with one running task unless told otherwise."""
+    return replace(
+        Pod(
+            type="etcd",
+            index=index,
+            reservation=reservation(index + 1, f"volume-{index}"),
+            tasks=tasks or (task(),),
+            executor_id=f"executor-{index}",
+            deployed="config-1",
+        ),
+        **changes,
+    )
+
+
+def plan(name: str, *statuses: Status, errors: tuple[str, ...] = ()) -> Plan:
+    steps = tuple(
+        Step(f"etcd-{index}:[member]", f"etcd-{index}", status, "why" if index else "")
+        for index, status in enumerate(statuses)
+    )
+    return Plan(name, Strategy.SERIAL, (Phase("etcd", Strategy.SERIAL, steps),), errors)
+
+
+def well() -> View:
+    """Two members run; the third waits for an offer. One volume is retired, one quarantined."""
+    return View(
+        service=SERVICE,
+        target_id="config-1",
+        framework_id="framework-1",
+        connected=True,
+        suppressed=False,
+        pods={"etcd-0": pod(0), "etcd-1": pod(1)},
+        retired={
+            "retired-1": Retired(
+                "retired-1",
+                "etcd-1",
+                reservation(7, "volume-old"),
+                (),
+                "replaced by the operator",
+                NOW - 100,
+            )
+        },
+        intents={},
+        quarantined={
+            "volume-lost": Quarantined(
+                "volume-lost",
+                "volume",
+                256.0,
+                "agent-9",
+                "host-9",
+                {"pod": "etcd-8"},
+                NOW - 50,
+            ),
+            "r/cpus@agent-9": Quarantined(
+                "r/cpus@agent-9", "cpus", 0.5, "agent-9", "host-9", {}, NOW - 40
+            ),
+        },
+        plans=(
+            plan("deploy", Status.COMPLETE, Status.COMPLETE, Status.PENDING),
+            Plan("recovery", Strategy.PARALLEL, ()),
+        ),
+        explanations={
+            "etcd-2": Explanation(
+                "it waits until an offer fits",
+                {"host-1": "hostname: UNIQUE, taken by etcd-0", "host-4": "cpus: needs 0.5"},
+            )
+        },
+        counters={"offers.received": 7, "task_status.task_running": 2},
+    )
+
+
+def ordered_destroyed(view: View, volume_id: str) -> View:
+    return replace(view, intents={volume_id: DestroyIntent(volume_id, NOW - 10)})
+
+
+Reply = Callable[[Verb, str], "Future[Answer]"]
+
+
+def answered(status: int, **body: str) -> Reply:
+    """Replies at once with that status and body."""
+
+    def reply(verb: Verb, target: str) -> "Future[Answer]":
+        future: Future[Answer] = Future()
+        future.set_result(Answer(status, {"message": f"{verb} {target}", **body}))
+        return future
+
+    return reply
+
+
+class Source:
+    """Shows `view` and records the commands it was given."""
+
+    def __init__(self, view: View | None = None, reply: Reply | None = None) -> None:
+        self.view = view or well()
+        self.reply = reply or answered(200)
+        self.commands: list[tuple[Verb, str]] = []
+        self.futures: list[Future[Answer]] = []
+
+    def command(self, verb: Verb, target: str) -> "Future[Answer]":
+        self.commands.append((verb, target))
+        future = self.reply(verb, target)
+        self.futures.append(future)
+        return future
