@@ -1,0 +1,1 @@
+"""How fast Holdfast is, measured beside what the machine and Mesos can do at best."""

@@ -1,0 +1,122 @@
+"""Deploys pods with volumes, by Holdfast and by the blind launcher, and compares.
+
+python -m benchmarks.deploy [--pods 100] [--agents 20] [--rounds 1]
+"""
+
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.contestants import Deployment, Failed, Load, blindly, holdfast
+from benchmarks.report import HEADINGS, Row, machine, shown, table
+
+RATIO_LIMIT = 1.25
+MEMORY_LIMIT_MB = 120
+TRANSACTIONS_LIMIT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One deployment by each, one after the other, each on a fresh cluster. Seconds."""
+
+    holdfast: Deployment
+    blind: float
+    bare: float
+
+    @property
+    def ratio(self) -> float:
+        return self.holdfast.seconds / self.blind
+
+
+def play(folder: Path, load: Load, rounds: int) -> list[Round]:
+    """The rounds; every other one begins with the blind launcher. Raises Failed."""
+    played = []
+    for number in range(rounds):
+        here = folder / f"round-{number + 1}"
+        here.mkdir()
+        blind = blindly(_in(here, "blind"), load) if number % 2 else None
+        ours = holdfast(_in(here, "holdfast"), load)
+        if blind is None:
+            blind = blindly(_in(here, "blind"), load)
+        bare = blindly(_in(here, "bare"), load, bare=True)
+        played.append(Round(ours, blind, bare))
+        click.echo(
+            f"round {number + 1}: Holdfast {ours.seconds:.2f} s, blind {blind:.2f} s,"
+            f" ratio {played[-1].ratio:.2f}, bare {bare:.2f} s",
+            err=True,
+        )
+    return played
+
+
+def rows(load: Load, played: list[Round]) -> list[Row]:
+    """The median of the rounds for times; the worst of them for memory and transactions."""
+    median = statistics.median
+    ours = [one.holdfast for one in played]
+    return [
+        Row("Holdfast, subscribed to all running", median(o.seconds for o in ours), "s"),
+        Row("blind launcher, same tasks and executor", median(r.blind for r in played), "s"),
+        Row("blind launcher, bare executor", median(r.bare for r in played), "s"),
+        Row("Holdfast / blind launcher", median(r.ratio for r in played), "", RATIO_LIMIT),
+        Row("CPU of the scheduler per pod", median(o.cpu / load.pods for o in ours) * 1000, "ms"),
+        Row("memory of the scheduler", max(o.memory for o in ours), "MB", MEMORY_LIMIT_MB),
+        Row(
+            "ZooKeeper transactions per pod",
+            max(o.transactions / load.pods for o in ours),
+            "",
+            TRANSACTIONS_LIMIT,
+        ),
+        Row("commits of the scheduler per pod", max(o.commits / load.pods for o in ours)),
+        Row("process start to subscribed", median(o.startup_seconds for o in ours), "s"),
+        Row("ZooKeeper transactions of that start", max(o.startup_transactions for o in ours)),
+        Row("CPU of that start", median(o.startup_cpu for o in ours), "s"),
+    ]
+
+
+def report(load: Load, rounds: int) -> tuple[str, bool]:
+    """Run it: the tables as Markdown, and whether every limit was kept. Raises Failed."""
+    where = machine()
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        played = play(Path(folder), load, rounds)
+    found = rows(load, played)
+    each = table(
+        ("round", "Holdfast s", "blind s", "ratio", "bare s"),
+        [
+            (
+                str(number),
+                *(shown(v) for v in (one.holdfast.seconds, one.blind, one.ratio, one.bare)),
+            )
+            for number, one in enumerate(played, 1)
+        ],
+    )
+    text = (
+        f"{load.pods} pods with a volume each on {load.agents} agents; {where}.\n\n"
+        f"{table(HEADINGS, [row.cells() for row in found])}\n\n{each}\n"
+    )
+    return text, not any(row.missed for row in found)
+
+
+def _in(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.mkdir()
+    return path
+
+
+@click.command()
+@click.option("--pods", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--agents", type=click.IntRange(1, 50), default=20, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
+def main(pods: int, agents: int, rounds: int) -> None:
+    """Compare Holdfast with the blind launcher. Ends with 1 when a limit is missed."""
+    try:
+        text, kept = report(Load(pods, agents), rounds)
+    except Failed as failure:
+        raise click.ClickException(str(failure)) from failure
+    click.echo(text)
+    raise SystemExit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()
