@@ -3,6 +3,7 @@
 import shutil
 import signal
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -315,6 +316,10 @@ class Cluster:
         leftovers.remove_mounts(machine)
         leftovers.remove_cgroups(cgroup)
         leftovers.remove_directory(self.layout.agent_runtime(number))
+        boot_id = self.layout.agent_boot_id(number)
+        if boot_id.exists():
+            # Another boot: the agent will look for no process of the time before.
+            boot_id.write_text(str(uuid.uuid4()))
 
     def _clean(self, keep_logs: bool) -> None:
         state = read_state(self.directory)
@@ -339,8 +344,16 @@ class Cluster:
             self.directory.rmdir()
 
     def _signal(self, name: str, number: signal.Signals) -> None:
+        wanted = "stopped" if number == signal.SIGSTOP else "running"
         with locked(self.directory):
             processes.send(self._running(name), number)
+            # A process of many threads takes a moment to stop.
+            self._wait(
+                lambda: _state_of(self.state, name)[1] == wanted,
+                [name],
+                lambda: f"{name} is not {wanted}",
+                10.0,
+            )
 
     def _running(self, name: str) -> ProcessRecord:
         record = self.state.processes.get(name)

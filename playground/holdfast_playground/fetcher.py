@@ -19,6 +19,7 @@ TAR_ENDINGS: Final = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".
 EXECUTABLE: Final = 0o755
 DEFAULT_STALL_SECONDS: Final = 60.0
 NANOSECONDS: Final = 1_000_000_000
+CHUNK: Final = 1 << 20
 
 
 class FetchError(Exception):
@@ -92,14 +93,18 @@ def download(uri: str, target: str, frameworks_home: str | None, stall_seconds: 
 
 
 def _download_from_net(uri: str, target: str, stall_seconds: float) -> None:
+    from http.client import HTTPException
     from urllib.request import Request, urlopen
 
     request = Request(uri, headers={"User-Agent": "mesos-fetcher"})
-    with urlopen(request, timeout=stall_seconds) as response, open(target, "wb") as file:
-        expected = response.headers.get("Content-Length")
-        shutil.copyfileobj(response, file, 1 << 20)
-        if expected is not None and file.tell() != int(expected):
-            raise FetchError(f"{uri}: the connection ended at {file.tell()} of {expected} bytes")
+    try:
+        with urlopen(request, timeout=stall_seconds) as response, open(target, "wb") as file:
+            expected = response.headers.get("Content-Length")
+            shutil.copyfileobj(response, file, CHUNK)
+            if expected is not None and file.tell() != int(expected):
+                raise FetchError(f"the connection ended at {file.tell()} of {expected} bytes")
+    except HTTPException as error:
+        raise FetchError(f"the server does not speak HTTP properly: {error!r}") from error
 
 
 def extract(archive: str, sandbox: str) -> bool:
@@ -108,18 +113,30 @@ def extract(archive: str, sandbox: str) -> bool:
     Members that lead out of the sandbox, devices and the like are refused: FetchError.
     """
     if archive.endswith(TAR_ENDINGS):
-        _extract_tar(archive, sandbox)
+        unpack = _extract_tar
     elif archive.endswith(".zip"):
-        _extract_zip(archive, sandbox)
+        unpack = _extract_zip
     elif archive.endswith(".gz"):
-        import gzip
-
-        target = os.path.join(sandbox, os.path.basename(archive)[: -len(".gz")])
-        with gzip.open(archive) as packed, open(target, "wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
+        unpack = _extract_gz
     else:
         return False
+
+    import lzma
+    import zlib
+
+    try:
+        unpack(archive, sandbox)
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        raise FetchError(f"cannot extract {archive}: {error}") from error
     return True
+
+
+def _extract_gz(archive: str, sandbox: str) -> None:
+    import gzip
+
+    target = os.path.join(sandbox, os.path.basename(archive)[: -len(".gz")])
+    with gzip.open(archive) as packed, open(target, "wb") as file:
+        shutil.copyfileobj(packed, file, CHUNK)
 
 
 def _extract_tar(archive: str, sandbox: str) -> None:
@@ -127,8 +144,9 @@ def _extract_tar(archive: str, sandbox: str) -> None:
 
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(sandbox, filter="tar" if os.geteuid() == 0 else "data")
-    except (tarfile.TarError, EOFError) as error:
+            # Links may point anywhere, as a JRE's to /etc do; nothing is written through them.
+            tar.extractall(sandbox, filter="tar")
+    except tarfile.TarError as error:
         raise FetchError(f"cannot extract {archive}: {error}") from error
 
 
@@ -150,7 +168,7 @@ def _extract_zip(archive: str, sandbox: str) -> None:
                 if mode & 0o777 and not member.is_dir():
                     # zipfile drops permissions; a packed program should stay one.
                     os.chmod(target, mode & 0o777)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         raise FetchError(f"cannot extract {archive}: {error}") from error
 
 
@@ -192,7 +210,7 @@ def _cached_file(item: Mapping[str, Any], info: Mapping[str, Any]) -> str:
     directory, name = info.get("cache_directory"), item.get("cache_filename")
     if not directory or not name:
         raise FetchError("the agent named no place in its cache")
-    return os.path.join(directory, name)
+    return os.path.join(str(directory), str(name))
 
 
 def _warn_not_an_archive(uri: str) -> None:

@@ -34,6 +34,8 @@ def end_processes(roots: Iterable[ProcessRecord], directory: Path, cgroup: str) 
 
     Everything in `cgroup` (its path below each hierarchy) ends too. Processes that appear while
     others are being killed are found in the next round. TimeoutError when they go on.
+
+    The roots get the first signals: an agent must not live to report its containers' end.
     """
     roots = tuple(roots)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -47,6 +49,7 @@ def end_processes(roots: Iterable[ProcessRecord], directory: Path, cgroup: str) 
         if time.monotonic() > deadline:
             raise TimeoutError(f"processes go on appearing: {sorted(p.pid for p in found)}")
         boot = boot_id()
+        found.sort(key=lambda process: process.pid not in known)
         kill(ProcessRecord(process.pid, process.started, boot) for process in found)
         known = set()
 

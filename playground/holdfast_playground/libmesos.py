@@ -26,7 +26,7 @@ Pointer = ctypes.c_void_p
 
 
 class LibMesos:
-    """The loaded library; `path` is the patched file. OSError when something it needs is missing."""
+    """The loaded library; `path` is the patched file. OSError when it cannot be loaded."""
 
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL | os.RTLD_LAZY)
