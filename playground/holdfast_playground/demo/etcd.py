@@ -1,6 +1,7 @@
 """etcd as its users see it: etcdctl, and the member processes on this machine."""
 
 import base64
+import itertools
 import json
 import os
 import subprocess
@@ -98,7 +99,7 @@ def member_processes(ips: Sequence[str]) -> dict[str, ProcessRecord]:
             words = Path(f"/proc/{facts.pid}/cmdline").read_text().split("\0")
         except (OSError, UnicodeDecodeError):
             continue  # it ended meanwhile, or is no etcd of ours
-        options = dict(zip(words, words[1:], strict=False))
+        options = dict(itertools.pairwise(words))
         if Path(words[0]).name == "etcd" and options.get("--advertise-client-urls") in urls:
             found[options["--name"]] = ProcessRecord(facts.pid, facts.started, boot)
     return found
