@@ -1,0 +1,131 @@
+"""A scheduler process under test: started, killed and asked as an operator would."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from holdfast_playground.cluster import Cluster
+
+DEADLINE_SECONDS = 60.0
+SESSION_SECONDS = 4.0
+
+
+def wait_until(
+    what: str, true: Callable[[], Any], seconds: float = DEADLINE_SECONDS, every: float = 0.1
+) -> Any:
+    """The first truthy result of `true`; fails with `what` when it stays falsy."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = true()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(every)
+
+
+class Scheduler:
+    """One `holdfast-scheduler` on a cluster. Its log is in `folder`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        svc_yml: Path,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        port: int = 8080,
+        master: str | None = None,
+        zookeeper: str | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.host = cluster.zookeeper_address.split(":")[0]
+        self.port = port
+        self.log_file = folder / f"scheduler-{port}.log"
+        self._svc_yml = svc_yml
+        self._environment = {
+            **os.environ,
+            "FRAMEWORK_ZOOKEEPER": cluster.zookeeper_address,
+            **(environment or {}),
+        }
+        self._options = ["--master", master] if master else []
+        self._options += ["--zookeeper", zookeeper] if zookeeper else []
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Scheduler":
+        command = [
+            *(sys.executable, "-m", "holdfast.main", str(self._svc_yml)),
+            *("--host", self.host, "--port", str(self.port)),
+            *("--session-timeout", str(SESSION_SECONDS), *self._options),
+        ]
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        return self
+
+    def end(self, number: int = signal.SIGKILL) -> int:
+        """Send the signal and return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=30)
+
+    def exit_code(self, seconds: float = DEADLINE_SECONDS) -> int:
+        assert self._process is not None
+        return self._process.wait(timeout=seconds)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.end()
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def get(self, path: str) -> Any:
+        """The JSON at `path` under /v1, whatever the status."""
+        return requests.get(f"http://{self.host}:{self.port}/v1/{path}", timeout=10).json()
+
+    def post(self, path: str) -> Any:
+        answer = requests.post(f"http://{self.host}:{self.port}/v1/{path}", timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.get("state/frameworkId"))
+        except (requests.ConnectionError, requests.Timeout):
+            return False
+
+    def instances(self) -> dict[str, dict[str, Any]]:
+        """The pod instances by name, as /v1/pod/status tells them."""
+        pods = self.get("pod/status")["pods"]
+        return {one["name"]: one for pod in pods for one in pod["instances"]}
+
+    def task_ids(self) -> dict[str, str]:
+        return {
+            task["name"]: task["id"] for one in self.instances().values() for task in one["tasks"]
+        }
+
+    def is_well(self) -> bool:
+        """Deployed, and nothing left to recover; fails when the process has ended."""
+        assert self._process is not None
+        code = self._process.poll()
+        assert code is None, f"the scheduler ended with exit code {code}\n{self.log[-6000:]}"
+        if not self.answers():
+            return False
+        plans = {name: self.get(f"plans/{name}")["status"] for name in ("deploy", "recovery")}
+        return set(plans.values()) == {"COMPLETE"}
+
+    def wait_well(self, seconds: float = DEADLINE_SECONDS) -> None:
+        try:
+            wait_until("the service is deployed and well", self.is_well, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log[-6000:]}") from None
