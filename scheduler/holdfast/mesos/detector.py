@@ -29,7 +29,9 @@ def _base_url(address: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    bare = "://" not in address and parts.path not in ("", "/")  # most likely a misspelt zk://
+    web = parts.scheme in ("http", "https") and parts.hostname
+    if not web or bare or parts.query or parts.fragment:
         raise MasterAddressError(
             f"{address!r} is not the address of a Mesos master: expected "
             "zk://host:port,host:port/path, http://host:port, https://host:port or host:port"
