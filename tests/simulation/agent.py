@@ -1,0 +1,462 @@
+"""A simulated machine with its Mesos agent, executors, tasks and volumes: the truth of the matter.
+
+Follows src/slave/slave.cpp of Mesos 1.11 where it shows to a framework: status updates are sent
+again until acknowledged, executors survive the agent's process but not the machine, reservations
+and volumes survive both and even a new agent id.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from holdfast_executor.contract import TaskLaunch
+
+from tests.simulation import resources
+from tests.simulation.clock import START, Clock
+from tests.simulation.resources import Bag, Json
+
+TERMINAL = frozenset(
+    {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_DROPPED", "TASK_GONE"}
+)
+RESEND_SECONDS = 10.0
+PING_TIMEOUT = 75.0
+"""Mesos: agent_ping_timeout x max_agent_ping_timeouts."""
+
+
+@dataclass(slots=True)
+class Volume:
+    """A persistent volume and who wrote to it: executor ids in order."""
+
+    id: str
+    pod: str
+    writers: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Task:
+    """A task as its agent knows it. `ready` is None without a readiness check."""
+
+    id: str
+    pod: str
+    executor_id: str
+    info: Json
+    state: str = "TASK_STAGING"
+    alive: bool = False
+    ready: bool | None = None
+    updates: list[Json] = field(default_factory=list)
+
+    @property
+    def command(self) -> str:
+        return TaskLaunch.decode(self.info["data"]).command
+
+    @property
+    def config_id(self) -> str:
+        return label_of(self.info, "target_configuration")
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL
+
+
+@dataclass(slots=True)
+class Executor:
+    id: str
+    pod: str
+    resources: Bag
+    volumes: tuple[str, ...]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    registered: bool = False
+    began: float = 0.0
+
+
+class Watch(Protocol):
+    """Sees what really happens, to judge it."""
+
+    def executor_started(self, agent: "Agent", executor: Executor) -> None: ...
+    def tasks_running(self, agent: "Agent", executor: Executor) -> None: ...
+    def task_at_goal(self, task: Task) -> None: ...
+    def volume_destroyed(self, agent: "Agent", volume: Volume) -> None: ...
+
+
+class MasterLink(Protocol):
+    """What an agent tells its master."""
+
+    up: bool
+
+    def register(self, agent: "Agent") -> None: ...
+    def status(self, agent: "Agent", status: Json, latest: str) -> None: ...
+    def executor_exited(self, agent: "Agent", executor_id: str) -> None: ...
+    def contact_lost(self, agent: "Agent", noticed: bool) -> None: ...
+
+
+class Agent:
+    """One machine. `session` is 0 while the master and the agent hold no connection."""
+
+    def __init__(
+        self, number: int, clock: Clock, watch: Watch, log: Callable[[str], None], zone: str
+    ) -> None:
+        self.number = number
+        self.hostname = f"host-{number}"
+        self.zone = zone
+        self.id = f"agent-{number}"
+        self._clock = clock
+        self._watch = watch
+        self._log = log
+        self.master: MasterLink | None = None
+        self.powered = True
+        self.process = True
+        self.cut = False
+        self.removed = False
+        self.session = 0
+        self.last_contact_lost = -1e9
+        self.last_registered = -1e9
+        self.total: Bag = resources.unreserved(6.0, 6000.0, 6000.0, range(1000, 1016))
+        self.volumes: dict[str, Volume] = {}
+        self.executors: dict[str, Executor] = {}
+        self.tasks: dict[str, Task] = {}
+        self.fail_launches = 0
+        self._held: list[tuple[int, Callable[[], None]]] = []
+        self._arrival = {"in": 0.0, "out": 0.0}
+        self._sessions = 0
+        self._ids = 0
+
+    @property
+    def reachable(self) -> bool:
+        return self.powered and self.process and not self.cut and self.session != 0
+
+    # -- the connection to the master ---------------------------------------------------------
+
+    def open_session(self) -> None:
+        self.last_registered = self._clock.now
+        self._sessions += 1
+        self.session = self._sessions
+        self._held.clear()
+
+    def close_session(self) -> None:
+        self.session = 0
+        self._held.clear()
+
+    def receive(self, action: Callable[[], None]) -> None:
+        """A message of the master is on its way; lost when the connection breaks before."""
+        self._travel("in", action)
+
+    def _send(self, action: Callable[[], None]) -> None:
+        self._travel("out", action)
+
+    def _travel(self, way: str, action: Callable[[], None]) -> None:
+        session = self.session
+        if not session:
+            return
+        if self.cut:
+            self._held.append((session, action))
+            return
+        arrival = max(self._arrival[way], self._clock.now + self._clock.between(0.001, 0.02))
+        self._arrival[way] = arrival
+        self._clock.at(arrival, lambda: self._arrive(session, action))
+
+    def _arrive(self, session: int, action: Callable[[], None]) -> None:
+        if session != self.session or not self.process:
+            return
+        if self.cut:
+            self._held.append((session, action))
+        else:
+            action()
+
+    def register_soon(self, low: float = 0.5, high: float = 3.0) -> None:
+        self._clock.after(self._clock.between(low, high), self._register)
+
+    def _register(self) -> None:
+        if self.session or not self.process or self.removed:
+            return
+        assert self.master is not None
+        if self.cut or not self.master.up:
+            self.register_soon()
+            return
+        self.master.register(self)
+        for task in list(self.tasks.values()):
+            self._forward(task)
+
+    # -- faults -------------------------------------------------------------------------------
+
+    def cut_off(self) -> None:
+        """The network between agent and master is gone; tasks run on."""
+        if self.cut or not self.process:
+            return
+        self.cut = True
+        self.last_contact_lost = self._clock.now
+        self._log(f"{self.hostname} cut off")
+        assert self.master is not None
+        self.master.contact_lost(self, noticed=False)
+
+    def join(self, reset: bool) -> None:
+        """The network is back; with `reset` the connection broke and what was held is lost."""
+        if not self.cut:
+            return
+        self.cut = False
+        self._log(f"{self.hostname} joined again")
+        if not self.session:
+            self.register_soon()
+        elif reset:
+            self.close_session()
+            assert self.master is not None
+            self.master.contact_lost(self, noticed=True)
+            self.register_soon()
+        else:
+            held, self._held = self._held, []
+            for session, action in held:
+                if session == self.session:
+                    self._travel("in", action)
+
+    def stop_process(self) -> None:
+        """The agent's process ends; executors and tasks run on."""
+        if not self.process:
+            return
+        self.process = False
+        self.last_contact_lost = self._clock.now
+        self.close_session()
+        self._log(f"{self.hostname} agent process down")
+        assert self.master is not None
+        self.master.contact_lost(self, noticed=not self.cut)
+
+    def start_process(self) -> None:
+        if self.process or not self.powered or self.removed:
+            return
+        self.process = True
+        self._log(f"{self.hostname} agent process up as {self.id}")
+        self.register_soon()
+
+    def power_off(self) -> None:
+        if not self.powered:
+            return
+        self._log(f"{self.hostname} loses power")
+        self.stop_process()
+        self.powered = False
+        for task in self.tasks.values():
+            task.alive = False
+        self.executors.clear()
+        # After a reboot the agent recovers neither executors nor updates it had not delivered.
+        self.tasks.clear()
+
+    def power_on(self, new_id: bool) -> None:
+        if self.powered or self.removed:
+            return
+        self.powered = True
+        if new_id:
+            self._ids += 1
+            self.id = f"agent-{self.number}.{self._ids}"
+        self.start_process()
+
+    # -- orders of the master -----------------------------------------------------------------
+
+    def apply(self, less: Bag, more: Bag) -> None:
+        """An operation the master has validated: these resources become those."""
+        left = resources.minus(self.total, less)
+        assert left is not None, f"{self.hostname} has not {less}"
+        for id_ in resources.volumes(less):
+            self._watch.volume_destroyed(self, self.volumes.pop(id_))
+        for kind in more:
+            volume_id = resources.persistence_id(kind)
+            if volume_id is not None:
+                pod = resources.labels(kind).get("pod", "")
+                self.volumes[volume_id] = Volume(volume_id, pod)
+        self.total = resources.plus(left, more)
+
+    def run_task(self, info: Json) -> None:
+        spec = info["executor"]
+        executor_id = spec["executor_id"]["value"]
+        pod = label_of(info, "pod")
+        executor = self.executors.get(executor_id)
+        if executor is None:
+            held = resources.bag(spec["resources"])
+            executor = Executor(executor_id, pod, held, tuple(resources.volumes(held)))
+            executor.began = self._clock.now
+            self.executors[executor_id] = executor
+            self._watch.executor_started(self, executor)
+            started = executor
+            self._clock.after(
+                self._clock.between(0.2, 3.0), lambda: self._executor_registered(started)
+            )
+        task = Task(info["task_id"]["value"], pod, executor_id, info)
+        if "check" in info:
+            task.ready = False
+        executor.tasks[task.id] = task
+        self.tasks[task.id] = task
+        if executor.registered:
+            self._begin(executor, task)
+
+    def kill(self, task_id: str) -> None:
+        task = self.tasks.get(task_id)
+        if task is None:
+            # slave.cpp, killTask: "because no corresponding executor is running".
+            task = self.tasks[task_id] = Task(task_id, "", "", {})
+            self._update(task, "TASK_DROPPED", "SOURCE_AGENT", reason="REASON_EXECUTOR_TERMINATED")
+            return
+        executor = self.executors.get(task.executor_id)
+        if task.terminal or executor is None:
+            return
+        if not executor.registered:
+            self._update(
+                task, "TASK_KILLED", "SOURCE_AGENT", reason="REASON_TASK_KILLED_DURING_LAUNCH"
+            )
+            self._maybe_exit(executor)
+            return
+        alive = task
+        self._clock.after(self._clock.between(0.1, 5.0), lambda: self._killed(alive))
+
+    def _killed(self, task: Task) -> None:
+        if self._runs(task):
+            self.end_task(task, "TASK_KILLED")
+
+    def acknowledge(self, task_id: str, uuid: str) -> None:
+        task = self.tasks.get(task_id)
+        if task is None or not task.updates or task.updates[0]["uuid"] != uuid:
+            return
+        del task.updates[0]
+        if task.updates:
+            self._forward(task)
+        elif task.terminal and task.executor_id not in self.executors:
+            del self.tasks[task_id]
+
+    # -- executors and tasks ------------------------------------------------------------------
+
+    def _executor_registered(self, executor: Executor) -> None:
+        if self.executors.get(executor.id) is not executor:
+            return
+        if not self.process:  # it waits for its agent
+            self._clock.after(1.0, lambda: self._executor_registered(executor))
+            return
+        if self.fail_launches:
+            self.fail_launches -= 1
+            self.end_executor(executor, "REASON_CONTAINER_LAUNCH_FAILED")
+            return
+        executor.registered = True
+        for task in list(executor.tasks.values()):
+            if not task.terminal:
+                self._begin(executor, task)
+
+    def _begin(self, executor: Executor, task: Task) -> None:
+        task.alive = True
+        self._watch.tasks_running(self, executor)
+        for id_ in executor.volumes:
+            writers = self.volumes[id_].writers
+            if executor.id not in writers:
+                writers.append(executor.id)
+        self._update(task, "TASK_STARTING")
+        self._clock.after(self._clock.between(0.1, 2.0), lambda: self._started(task))
+
+    def _started(self, task: Task) -> None:
+        if not self._runs(task):
+            return
+        self._update(task, "TASK_RUNNING")
+        if task.command.startswith("finish"):
+            self._clock.after(self._clock.between(0.5, 15.0), lambda: self._finish(task))
+        elif task.ready is not None:
+            self._clock.after(self._clock.between(1.0, 20.0), lambda: self._ready(task))
+        else:
+            self._watch.task_at_goal(task)
+
+    def _finish(self, task: Task) -> None:
+        if self._runs(task):
+            self.end_task(task, "TASK_FINISHED")
+            self._watch.task_at_goal(task)
+
+    def _ready(self, task: Task) -> None:
+        if not self._runs(task):
+            return
+        task.ready = self._clock.random.random() < 0.6
+        self._update(task, "TASK_RUNNING", exit_code=0 if task.ready else 1)
+        if task.ready:
+            self._watch.task_at_goal(task)
+        else:
+            self._clock.after(self._clock.between(2.0, 10.0), lambda: self._ready(task))
+
+    def _runs(self, task: Task) -> bool:
+        return task.alive and self.tasks.get(task.id) is task
+
+    def end_task(self, task: Task, state: str) -> None:
+        """The task's process ends; its executor follows when it was the last."""
+        task.alive = False
+        self._update(task, state)
+        self._maybe_exit(self.executors[task.executor_id])
+
+    def end_executor(self, executor: Executor, reason: str = "REASON_EXECUTOR_TERMINATED") -> None:
+        """The executor's container ends, and all in it."""
+        del self.executors[executor.id]
+        for task in executor.tasks.values():
+            task.alive = False
+            if not task.terminal:
+                self._update(task, "TASK_FAILED", "SOURCE_AGENT", reason=reason)
+        self._send(lambda: self._master().executor_exited(self, executor.id))
+
+    def _maybe_exit(self, executor: Executor) -> None:
+        if all(task.terminal for task in executor.tasks.values()):
+            self._clock.after(self._clock.between(0.05, 2.0), lambda: self._exit(executor))
+
+    def _exit(self, executor: Executor) -> None:
+        if self.executors.get(executor.id) is executor and all(
+            task.terminal for task in executor.tasks.values()
+        ):
+            self.end_executor(executor)
+
+    # -- status updates -----------------------------------------------------------------------
+
+    def reconcile(self, task_ids: list[str]) -> None:
+        """The master knows these tasks; those unknown here are answered with TASK_DROPPED."""
+        for task_id in task_ids:
+            if task_id not in self.tasks:
+                task = self.tasks[task_id] = Task(task_id, "", "", {})
+                self._update(task, "TASK_DROPPED", "SOURCE_AGENT", reason="REASON_RECONCILIATION")
+
+    def resend(self, task: Task) -> None:
+        if task.updates:
+            self._forward(task)
+
+    def _update(
+        self,
+        task: Task,
+        state: str,
+        source: str = "SOURCE_EXECUTOR",
+        *,
+        reason: str = "",
+        exit_code: int | None = None,
+    ) -> None:
+        task.state = state
+        status: Json = {
+            "task_id": {"value": task.id},
+            "agent_id": {"value": self.id},
+            "state": state,
+            "source": source,
+            "timestamp": START + self._clock.now,
+            "uuid": f"uuid-{self._clock.new_id()}",
+        }
+        if task.executor_id:
+            status["executor_id"] = {"value": task.executor_id}
+        if reason:
+            status["reason"] = reason
+        if task.ready is not None:
+            command: dict[str, Any] = {} if exit_code is None else {"exit_code": exit_code}
+            status["check_status"] = {"type": "COMMAND", "command": command}
+        task.updates.append(status)
+        if len(task.updates) == 1:
+            self._forward(task)
+
+    def _forward(self, task: Task, wait: float = RESEND_SECONDS) -> None:
+        if not task.updates or not self.session:
+            return
+        status, session = task.updates[0], self.session
+        latest = task.state
+        self._send(lambda: self._master().status(self, status, latest))
+        self._clock.after(wait, lambda: self._again(task, status, session, wait * 2))
+
+    def _again(self, task: Task, status: Json, session: int, wait: float) -> None:
+        if session == self.session and task.updates and task.updates[0] is status:
+            self._forward(task, min(wait, 600.0))
+
+    def _master(self) -> MasterLink:
+        assert self.master is not None
+        return self.master
+
+
+def label_of(info: Json, key: str) -> str:
+    """One of a TaskInfo's labels."""
+    return next(str(pair["value"]) for pair in info["labels"]["labels"] if pair["key"] == key)

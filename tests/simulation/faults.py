@@ -1,0 +1,264 @@
+"""What goes wrong in a run: a list of timed faults made from the seed, and how each is done.
+
+Every fault is an entry of the list, so that a failing run can be shrunk by leaving some out. `pick`
+chooses among the victims there are when the time comes.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from holdfast.core import events as ev
+
+from tests.simulation.world import World
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    at: float
+    kind: str
+    pick: int
+
+    def __str__(self) -> str:
+        return f"{self.at:.2f}:{self.kind}:{self.pick}"
+
+    @staticmethod
+    def parse(text: str) -> "Fault":
+        at, kind, pick = text.split(":")
+        return Fault(float(at), kind, int(pick))
+
+
+def plan(seed: int) -> list[Fault]:
+    """The faults of a seed: a random choice of kinds, more or less dense."""
+    chance = random.Random(f"faults {seed}")
+    kinds = chance.sample(sorted(KINDS), chance.randint(2, len(KINDS)))
+    until = chance.choice((60.0, 300.0, 900.0))
+    faults = [
+        Fault(round(chance.uniform(0.5, until), 2), chance.choice(kinds), chance.randrange(10_000))
+        for _ in range(chance.choice((3, 10, 25, 50)))
+    ]
+    return sorted(faults, key=lambda fault: fault.at)
+
+
+def _chosen(items: Sequence[T], pick: int) -> T | None:
+    return items[pick % len(items)] if items else None
+
+
+def _seconds(pick: int, low: float, high: float) -> float:
+    return low + (pick % 997) / 997 * (high - low)
+
+
+# -- the scheduler --------------------------------------------------------------------------------
+
+
+def crash(world: World, pick: int) -> None:
+    """The process dies at one of the next places between storing and sending."""
+    world.newest.faults.crash_in = 1 + pick % 8
+
+
+def kill(world: World, pick: int) -> None:
+    world.newest.die()
+
+
+def second_scheduler(world: World, pick: int) -> None:
+    """Another takes over while the old one runs on, not knowing it."""
+    world.start_scheduler()
+
+
+def _next_call(kind: str, low: float = 0.0, high: float = 0.0) -> Callable[[World, int], None]:
+    def fault(world: World, pick: int) -> None:
+        seconds = _seconds(pick, low, high)
+        world.newest.faults.calls += [("", 0.0)] * (pick % 3) + [(kind, seconds)]
+
+    return fault
+
+
+def lost_accept(world: World, pick: int) -> None:
+    """Every call for a while meets the same fate, so that an ACCEPT is among them."""
+    kind = ("rejected", "lost", "answer lost", "late")[pick % 4]
+    world.newest.faults.calls += [(kind, _seconds(pick, 0.5, 40.0))] * (2 + pick % 5)
+
+
+def store_away(world: World, pick: int) -> None:
+    world.records.away_until = world.clock.now + _seconds(pick, 0.3, 20.0)
+
+
+def stream_reset(world: World, pick: int) -> None:
+    world.newest.break_stream(half_open=False)
+
+
+def stream_half_open(world: World, pick: int) -> None:
+    world.newest.break_stream(half_open=True)
+
+
+def stream_slow(world: World, pick: int) -> None:
+    world.newest.slow_stream(_seconds(pick, 1.0, 30.0))
+
+
+# -- the master -----------------------------------------------------------------------------------
+
+
+def master_failover(world: World, pick: int) -> None:
+    world.fail_over(_seconds(pick, 0.5, 30.0))
+
+
+def rescind(world: World, pick: int) -> None:
+    offer_id = _chosen(sorted(world.master.offers), pick)
+    if offer_id is not None:
+        world.master.rescind(offer_id)
+
+
+def hog(world: World, pick: int) -> None:
+    agent = _chosen(world.agents, pick)
+    if agent is not None:
+        world.master.hog(agent.id, _seconds(pick, 5.0, 120.0))
+
+
+# -- machines -------------------------------------------------------------------------------------
+
+
+def cut_short(world: World, pick: int) -> None:
+    _cut(world, pick, _seconds(pick, 0.5, 60.0))
+
+
+def cut_long(world: World, pick: int) -> None:
+    _cut(world, pick, _seconds(pick, 80.0, 300.0))
+
+
+def _cut(world: World, pick: int, seconds: float) -> None:
+    agent = world.agents[pick % len(world.agents)]
+    agent.cut_off()
+    world.clock.after(seconds, lambda: agent.join(reset=pick % 2 == 0))
+
+
+def agent_restart(world: World, pick: int) -> None:
+    agent = world.agents[pick % len(world.agents)]
+    agent.stop_process()
+    world.clock.after(_seconds(pick, 0.5, 100.0), agent.start_process)
+
+
+def power_loss(world: World, pick: int) -> None:
+    _power_loss(world, pick, new_id=False)
+
+
+def power_loss_new_id(world: World, pick: int) -> None:
+    _power_loss(world, pick, new_id=True)
+
+
+def _power_loss(world: World, pick: int, new_id: bool) -> None:
+    agent = world.agents[pick % len(world.agents)]
+    agent.power_off()
+    world.clock.after(_seconds(pick, 1.0, 150.0), lambda: agent.power_on(new_id))
+
+
+def removed(world: World, pick: int) -> None:
+    """A machine is gone for good; at most two of them, so that the rest has room for all."""
+    agent = world.agents[pick % len(world.agents)]
+    if sum(other.removed for other in world.agents) >= 2:
+        return
+    agent.power_off()
+    agent.removed = True
+    if pick % 3 == 0:
+        world.master.mark_gone(agent)
+
+
+# -- tasks ----------------------------------------------------------------------------------------
+
+
+def task_crash(world: World, pick: int) -> None:
+    found = _chosen(
+        [(a, t) for a in world.agents for t in a.tasks.values() if t.alive and not t.terminal], pick
+    )
+    if found is not None:
+        found[0].end_task(found[1], "TASK_FAILED")
+
+
+def executor_crash(world: World, pick: int) -> None:
+    found = _chosen([(a, e) for a in world.agents for e in a.executors.values()], pick)
+    if found is not None:
+        found[0].end_executor(found[1])
+
+
+def launch_failure(world: World, pick: int) -> None:
+    world.agents[pick % len(world.agents)].fail_launches += 1 + pick % 2
+
+
+def resend(world: World, pick: int) -> None:
+    """An agent sends an update once more, before its time."""
+    found = _chosen([(a, t) for a in world.agents for t in a.tasks.values() if t.updates], pick)
+    if found is not None:
+        found[0].resend(found[1])
+
+
+# -- the operator ---------------------------------------------------------------------------------
+
+
+def pod_restart(world: World, pick: int) -> None:
+    _order(world, ev.Verb.POD_RESTART, pick)
+
+
+def pod_replace(world: World, pick: int) -> None:
+    _order(world, ev.Verb.POD_REPLACE, pick)
+
+
+def _order(world: World, verb: ev.Verb, pick: int) -> None:
+    pod = _chosen(world.pod_names(), pick)
+    if pod is not None:
+        world.order(verb, pod)
+
+
+def destroy(world: World, pick: int) -> None:
+    """A retired or quarantined volume, or, which must be refused, one in use."""
+    view = world.newest.engine.view
+    volumes = [v.id for left in view.retired.values() for v in left.reservation.volumes]
+    volumes += [q.id for q in view.quarantined.values() if q.kind == "volume"]
+    if pick % 5 == 0:
+        volumes = [v.id for p in view.pods.values() if p.reservation for v in p.reservation.volumes]
+    volume = _chosen(sorted(volumes), pick)
+    if volume is not None:
+        world.order(ev.Verb.VOLUMES_DESTROY, volume)
+
+
+def update(world: World, pick: int) -> None:
+    world.update(pick)
+
+
+KINDS: dict[str, Callable[[World, int], None]] = {
+    action.__name__: action
+    for action in (
+        crash,
+        kill,
+        second_scheduler,
+        lost_accept,
+        store_away,
+        stream_reset,
+        stream_half_open,
+        stream_slow,
+        master_failover,
+        rescind,
+        hog,
+        cut_short,
+        cut_long,
+        agent_restart,
+        power_loss,
+        power_loss_new_id,
+        removed,
+        task_crash,
+        executor_crash,
+        launch_failure,
+        resend,
+        pod_restart,
+        pod_replace,
+        destroy,
+        update,
+    )
+} | {
+    "call_rejected": _next_call("rejected"),
+    "call_lost": _next_call("lost"),
+    "answer_lost": _next_call("answer lost"),
+    "call_late": _next_call("late", 0.5, 60.0),
+    "call_slow": _next_call("slow", 0.1, 15.0),
+}

@@ -1,0 +1,581 @@
+"""A simulated Mesos master and its allocator, as a PARTITION_AWARE framework sees them.
+
+Follows src/master/master.cpp and src/master/allocator/mesos/hierarchical.cpp of Mesos 1.11: the
+operations of an ACCEPT are sequential and not atomic, resources in use are not offered, unknown
+tasks are answered after the table in Master::reconcileTasks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from tests.simulation import resources
+from tests.simulation.agent import PING_TIMEOUT, TERMINAL, Agent, label_of
+from tests.simulation.clock import START, Clock
+from tests.simulation.resources import Bag, Json
+
+REREGISTER_TIMEOUT = 180.0
+"""Mesos' agent_reregister_timeout is 10 minutes; shorter here, so that runs are."""
+
+
+@dataclass(slots=True)
+class MasterTask:
+    """A task as the master knows it. `reported` is the state of its oldest unacknowledged update."""
+
+    id: str
+    agent_id: str
+    executor_id: str
+    used: Bag
+    state: str
+    reported: str
+    check: Json | None = None
+
+
+@dataclass(slots=True)
+class Filter:
+    what: Bag
+    until: float
+
+
+@dataclass(slots=True)
+class Known:
+    """A registered agent as the master knows it."""
+
+    id: str
+    agent: Agent
+    total: Bag
+    executors: dict[str, Bag] = field(default_factory=dict)
+    connected: bool = True
+    hogged: Bag = field(default_factory=dict)
+    filters: list[Filter] = field(default_factory=list)
+    kills: set[str] = field(default_factory=set)
+    silences: int = 0
+
+    def send(self, action: Callable[[], None]) -> None:
+        """A message to the agent; nobody takes it once the machine has another agent id."""
+        if self.agent.id == self.id:
+            self.agent.receive(action)
+
+
+class Subscriber(Protocol):
+    """One subscription of a scheduler; `open` while the master believes in it."""
+
+    open: bool
+    stream_id: str
+
+    def deliver(self, kind: str, body: Any) -> None: ...
+
+
+class Watch(Protocol):
+    """Judges what the framework orders."""
+
+    def launched(self, info: Json, agent: Agent) -> None: ...
+    def destroying(self, volume_id: str) -> None: ...
+
+
+class Master:
+    """The leading master. A failover keeps the object and makes it forget what a new one would."""
+
+    def __init__(
+        self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str, region: str
+    ) -> None:
+        self._clock = clock
+        self._watch = watch
+        self._log = log
+        self.role = role
+        self.region = region
+        self.up = True
+        self.generation = 1
+        self.framework_id: str | None = None
+        self.suppressed = False
+        self.subscriber: Subscriber | None = None
+        self.agents: dict[str, Known] = {}
+        self.tasks: dict[str, MasterTask] = {}
+        self.unreachable: set[str] = set()
+        self.recovered: set[str] = set()
+        self.gone: set[str] = set()
+        self.offers: dict[str, tuple[str, Bag]] = {}
+        self._frameworks = 0
+        self._allocating = False
+
+    # -- subscriptions ------------------------------------------------------------------------
+
+    def subscribe(
+        self, subscriber: Subscriber, framework_id: str | None, suppressed: bool
+    ) -> str:
+        if self.subscriber is not None and self.subscriber.open:
+            self.subscriber.deliver("ERROR", "Framework failed over")
+            self.subscriber.open = False
+        self._drop_subscription()
+        if framework_id is None:
+            self._frameworks += 1
+            framework_id = f"framework-{self.generation}.{self._frameworks}"
+            assert not self.tasks, "a second framework while tasks of the first run"
+        self.framework_id = framework_id
+        self.subscriber = subscriber
+        self.suppressed = suppressed
+        subscriber.deliver("SUBSCRIBED", framework_id)
+        self._allocate_soon()
+        return framework_id
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """The connection of that subscription broke, and the master noticed."""
+        subscriber.open = False
+        if self.subscriber is subscriber:
+            self._drop_subscription()
+
+    def _drop_subscription(self) -> None:
+        self.subscriber = None
+        self.offers.clear()
+        for known in self.agents.values():
+            known.filters.clear()
+
+    def _tell(self, kind: str, body: Any) -> None:
+        if self.subscriber is not None and self.subscriber.open:
+            self.subscriber.deliver(kind, body)
+
+    # -- agents -------------------------------------------------------------------------------
+
+    def register(self, agent: Agent) -> None:
+        """An agent registers, or does so again, and tells what it has and runs."""
+        if agent.id in self.gone:
+            return
+        before = self.agents.pop(agent.id, None)
+        was_recovered = agent.id in self.recovered
+        self.unreachable.discard(agent.id)
+        self.recovered.discard(agent.id)
+        self._rescind_all(agent.id)
+        agent.open_session()
+        known = Known(agent.id, agent, dict(agent.total))
+        self.agents[agent.id] = known
+        self._log(f"master: {agent.hostname} registered as {agent.id}")
+        for executor in agent.executors.values():
+            known.executors[executor.id] = executor.resources
+        for task in agent.tasks.values():
+            if not task.info:
+                continue
+            reported = task.updates[0]["state"] if task.updates else task.state
+            check = None
+            if task.ready is not None:
+                code = {"exit_code": 0} if task.ready else {}
+                check = {"type": "COMMAND", "command": code}
+            used = {} if task.terminal else resources.bag(task.info["resources"])
+            self.tasks[task.id] = MasterTask(
+                task.id, agent.id, task.executor_id, used, task.state, reported, check
+            )
+            if before is None and not was_recovered and not task.terminal:
+                self._answer(task.id, reason="REASON_AGENT_REREGISTERED")
+            if before is not None and task.id in before.kills and not task.terminal:
+                known.kills.add(task.id)
+                self._forward_kill(known, task.id)
+        lost = [
+            task.id
+            for task in self.tasks.values()
+            if task.agent_id == agent.id and task.id not in agent.tasks
+        ]
+        if lost:
+            agent.receive(lambda: agent.reconcile(lost))
+        self._allocate_soon()
+
+    def contact_lost(self, agent: Agent, noticed: bool) -> None:
+        """The agent is silent from now on; `noticed` when the connection visibly broke."""
+        known = self.agents.get(agent.id)
+        if known is None:
+            return
+        if noticed:
+            known.connected = False
+            self._rescind_all(agent.id)
+        known.silences += 1
+        silence = known.silences
+        self._clock.after(PING_TIMEOUT, lambda: self._ping_timeout(known, silence))
+
+    def _ping_timeout(self, known: Known, silence: int) -> None:
+        agent, agent_id = known.agent, known.id
+        if self.agents.get(agent_id) is not known or known.silences != silence:
+            return
+        if agent.id == agent_id and agent.reachable:
+            return
+        self._log(f"master: {agent_id} unreachable")
+        if agent.id == agent_id:
+            agent.close_session()
+        self._remove(agent_id, "TASK_UNREACHABLE")
+        self.unreachable.add(agent_id)
+
+    def mark_gone(self, agent: Agent) -> None:
+        """An operator says the machine is gone for good."""
+        self.unreachable.discard(agent.id)
+        self.recovered.discard(agent.id)
+        self.gone.add(agent.id)
+        self._remove(agent.id, "TASK_GONE_BY_OPERATOR")
+
+    def _remove(self, agent_id: str, state: str) -> None:
+        self.agents.pop(agent_id, None)
+        self._rescind_all(agent_id)
+        for task in [task for task in self.tasks.values() if task.agent_id == agent_id]:
+            del self.tasks[task.id]
+            if task.state not in TERMINAL:
+                self._status(task.id, agent_id, state, "REASON_AGENT_REMOVED")
+        self._tell("FAILURE", (agent_id, None))
+
+    def _rescind_all(self, agent_id: str) -> None:
+        for offer_id in [o for o, (owner, _) in self.offers.items() if owner == agent_id]:
+            self.rescind(offer_id)
+
+    def rescind(self, offer_id: str) -> None:
+        agent_id, _ = self.offers.pop(offer_id)
+        self._tell("RESCIND", offer_id)
+        if agent_id in self.agents:
+            self._allocate_soon()
+
+    def hog(self, agent_id: str, seconds: float) -> None:
+        """Other frameworks take most of what is unreserved and not offered."""
+        known = self.agents.get(agent_id)
+        if known is None or known.hogged:
+            return
+        free = self._available(known)
+        known.hogged = {
+            kind: amount * 9 // 10
+            for kind, amount in free.items()
+            if not resources.is_reserved(kind) and isinstance(amount, int)
+        }
+        self._clock.after(seconds, lambda: self._released(known))
+
+    def _released(self, known: Known) -> None:
+        known.hogged = {}
+        self._allocate_soon()
+
+    def fail_over(self, seconds: float) -> None:
+        """The master dies; another leads after that time, knowing the registry alone."""
+        self._log("master fails over")
+        self.up = False
+        self.generation += 1
+        if self.subscriber is not None:
+            self.subscriber.open = False
+        self._drop_subscription()
+        self.recovered |= set(self.agents)
+        for known in self.agents.values():
+            known.agent.close_session()
+        self.agents.clear()
+        self.tasks.clear()
+        generation = self.generation
+        self._clock.after(seconds, self._leads)
+        self._clock.after(
+            seconds + REREGISTER_TIMEOUT, lambda: self._reregister_timeout(generation)
+        )
+
+    def _leads(self) -> None:
+        self.up = True
+        self._log("a new master leads")
+
+    def _reregister_timeout(self, generation: int) -> None:
+        if generation != self.generation:
+            return
+        for agent_id in sorted(self.recovered):
+            self._log(f"master: {agent_id} did not come back, unreachable")
+            self._tell("FAILURE", (agent_id, None))
+        self.unreachable |= self.recovered
+        self.recovered.clear()
+
+    # -- what agents tell ---------------------------------------------------------------------
+
+    def status(self, agent: Agent, status: Json, latest: str) -> None:
+        self._tell("UPDATE", status)
+        task = self.tasks.get(status["task_id"]["value"])
+        if task is None:
+            return
+        task.state, task.reported = latest, status["state"]
+        if "check_status" in status:
+            task.check = status["check_status"]
+        if latest in TERMINAL and task.used:
+            task.used = {}
+            self._allocate_soon()
+
+    def executor_exited(self, agent: Agent, executor_id: str) -> None:
+        known = self.agents.get(agent.id)
+        if known is not None and known.executors.pop(executor_id, None) is not None:
+            self._tell("FAILURE", (agent.id, executor_id))
+            self._allocate_soon()
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def call(self, message: Mapping[str, Any]) -> None:
+        """A call of the current subscription."""
+        kind = message["type"]
+        body = message.get(kind.lower(), {})
+        match kind:
+            case "ACCEPT":
+                self._accept(body)
+            case "DECLINE":
+                for offer_id in (o["value"] for o in body["offer_ids"]):
+                    if offer_id in self.offers:
+                        agent_id, what = self.offers.pop(offer_id)
+                        self._filter(agent_id, what, body["filters"]["refuse_seconds"])
+            case "SUPPRESS":
+                self.suppressed = True
+            case "REVIVE":
+                self.suppressed = False
+                for known in self.agents.values():
+                    known.filters.clear()
+                self._allocate_soon()
+            case "KILL":
+                self._kill(body["task_id"]["value"], body.get("agent_id", {}).get("value"))
+            case "RECONCILE":
+                self._reconcile(body["tasks"])
+            case "ACKNOWLEDGE":
+                self._acknowledge(body)
+            case _:
+                raise AssertionError(f"the simulation knows no {kind}")
+
+    def _accept(self, body: Json) -> None:
+        ids = [offer["value"] for offer in body["offer_ids"]]
+        taken = [self.offers.pop(id_) for id_ in ids if id_ in self.offers]
+        operations: Sequence[Json] = body["operations"]
+        if len(taken) < len(ids) or len({agent_id for agent_id, _ in taken}) != 1:
+            self._log(f"master: ACCEPT with invalid offers {ids}")
+            for info in _task_infos(operations):
+                self._status(
+                    info["task_id"]["value"],
+                    info["agent_id"]["value"],
+                    "TASK_DROPPED",
+                    "REASON_INVALID_OFFERS",
+                )
+            self._allocate_soon()
+            return
+        agent_id = taken[0][0]
+        known = self.agents[agent_id]
+        left = resources.total(what for _, what in taken)
+        for operation in operations:
+            left = self._operation(known, operation, left)
+        self._filter(agent_id, left, body["filters"]["refuse_seconds"])
+        self._allocate_soon()
+
+    def _operation(self, known: Known, operation: Json, left: Bag) -> Bag:
+        """What is left of the offer; an operation that does not fit it is dropped."""
+        kind = operation["type"]
+        body = operation[kind.lower()]
+        if kind == "LAUNCH":
+            return self._launch(known, body["task_infos"], left)
+        what = resources.bag(body["volumes" if kind in ("CREATE", "DESTROY") else "resources"])
+        match kind:
+            case "RESERVE":
+                less, more = resources.popped(what), what
+            case "UNRESERVE":
+                if resources.volumes(what):
+                    return self._dropped(known, kind, left)
+                less, more = what, resources.popped(what)
+            case "CREATE":
+                existing = set(resources.volumes(known.total))
+                if existing & set(resources.volumes(what)):
+                    return self._dropped(known, kind, left)
+                less, more = resources.without_disk(what), what
+            case "DESTROY":
+                less, more = what, resources.without_disk(what)
+            case _:
+                raise AssertionError(f"the simulation knows no {kind}")
+        rest = resources.minus(left, less)
+        if rest is None:
+            return self._dropped(known, kind, left)
+        if kind == "DESTROY":
+            for id_ in resources.volumes(what):
+                self._watch.destroying(id_)
+        total = resources.minus(known.total, less)
+        assert total is not None
+        known.total = resources.plus(total, more)
+        agent = known.agent
+        known.send(lambda: agent.apply(less, more))
+        self._log(f"{kind} on {agent.hostname}: {_words(what)}")
+        return resources.plus(rest, more)
+
+    def _dropped(self, known: Known, kind: str, left: Bag) -> Bag:
+        self._log(f"master: dropped {kind} on {known.agent.hostname}: it does not fit")
+        return left
+
+    def _launch(self, known: Known, infos: Sequence[Json], left: Bag) -> Bag:
+        agent = known.agent
+        for info in infos:
+            task_id = info["task_id"]["value"]
+            executor_id = info["executor"]["executor_id"]["value"]
+            used = resources.bag(info["resources"])
+            held: Bag = {}
+            if executor_id not in known.executors:
+                held = resources.bag(info["executor"]["resources"])
+            rest = resources.minus(left, resources.plus(used, held))
+            if rest is None or task_id in self.tasks or info["agent_id"]["value"] != known.id:
+                self._log(f"master: TASK_ERROR for {task_id}")
+                self._status(
+                    task_id, info["agent_id"]["value"], "TASK_ERROR", "REASON_TASK_INVALID"
+                )
+                continue
+            left = rest
+            if held:
+                known.executors[executor_id] = held
+            self.tasks[task_id] = MasterTask(
+                task_id, known.id, executor_id, used, "TASK_STAGING", "TASK_STAGING"
+            )
+            self._log(f"LAUNCH {label_of(info, 'pod')} {task_id} on {agent.hostname}")
+            self._watch.launched(info, agent)
+            known.send(partial(agent.run_task, info))
+        return left
+
+    def _kill(self, task_id: str, agent_id: str | None) -> None:
+        task = self.tasks.get(task_id)
+        if task is None:
+            self._reconcile([_question(task_id, agent_id)])
+            return
+        known = self.agents[task.agent_id]
+        known.kills.add(task_id)
+        self._forward_kill(known, task_id)
+
+    def _forward_kill(self, known: Known, task_id: str) -> None:
+        known.send(partial(known.agent.kill, task_id))
+
+    def _acknowledge(self, body: Json) -> None:
+        known = self.agents.get(body["agent_id"]["value"])
+        if known is None:
+            return
+        task_id, uuid = body["task_id"]["value"], body["uuid"]
+        task = self.tasks.get(task_id)
+        if task is not None and task.reported in TERMINAL:
+            del self.tasks[task_id]
+        known.send(partial(known.agent.acknowledge, task_id, uuid))
+
+    def _reconcile(self, questions: Sequence[Json]) -> None:
+        if not questions:
+            for task_id in list(self.tasks):
+                self._answer(task_id)
+            return
+        for question in questions:
+            task_id = question["task_id"]["value"]
+            agent_id = question.get("agent_id", {}).get("value")
+            if task_id in self.tasks:
+                self._answer(task_id)
+            elif agent_id in self.recovered or (agent_id is None and self.recovered):
+                continue
+            elif agent_id in self.agents:
+                self._status(task_id, agent_id, "TASK_GONE")
+            elif agent_id in self.unreachable:
+                self._status(task_id, agent_id, "TASK_UNREACHABLE")
+            elif agent_id in self.gone:
+                self._status(task_id, agent_id, "TASK_GONE_BY_OPERATOR")
+            else:
+                self._status(task_id, agent_id, "TASK_UNKNOWN")
+
+    def _answer(self, task_id: str, reason: str = "REASON_RECONCILIATION") -> None:
+        task = self.tasks[task_id]
+        self._status(task.id, task.agent_id, task.reported, reason, task.check)
+
+    def _status(
+        self,
+        task_id: str,
+        agent_id: str | None,
+        state: str,
+        reason: str = "REASON_RECONCILIATION",
+        check: Json | None = None,
+    ) -> None:
+        status: Json = {
+            "task_id": {"value": task_id},
+            "state": state,
+            "source": "SOURCE_MASTER",
+            "reason": reason,
+            "timestamp": START + self._clock.now,
+        }
+        if agent_id is not None:
+            status["agent_id"] = {"value": agent_id}
+        if check is not None:
+            status["check_status"] = check
+        self._tell("UPDATE", status)
+
+    # -- the allocator ------------------------------------------------------------------------
+
+    def _filter(self, agent_id: str, what: Bag, seconds: float) -> None:
+        known = self.agents.get(agent_id)
+        if known is None or not what or seconds <= 0:
+            return
+        known.filters.append(Filter(what, self._clock.now + seconds))
+        self._clock.after(seconds + 0.001, self._allocate_soon)
+
+    def _allocate_soon(self) -> None:
+        if not self._allocating:
+            self._allocating = True
+            self._clock.after(self._clock.between(0.05, 1.0), self._allocate)
+
+    def _allocate(self) -> None:
+        self._allocating = False
+        if not self.up or self.suppressed or self.subscriber is None or not self.subscriber.open:
+            return
+        offers = []
+        for agent_id, known in self.agents.items():
+            free = self._available(known)
+            if not known.connected or not _allocatable(free) or self._filtered(known, free):
+                continue
+            offer_id = f"offer-{self._clock.new_id()}"
+            self.offers[offer_id] = (agent_id, free)
+            offers.append(self._message(offer_id, known.agent, free))
+        if offers:
+            self._tell("OFFERS", offers)
+
+    def _filtered(self, known: Known, free: Bag) -> bool:
+        known.filters = [f for f in known.filters if f.until > self._clock.now]
+        return any(resources.minus(f.what, free) is not None for f in known.filters)
+
+    def _available(self, known: Known) -> Bag:
+        agent_id = known.id
+        used = resources.total(
+            [
+                *(task.used for task in self.tasks.values() if task.agent_id == agent_id),
+                *known.executors.values(),
+                *(what for owner, what in self.offers.values() if owner == agent_id),
+            ]
+        )
+        free = resources.minus(known.total, used)
+        assert free is not None, f"{agent_id} uses more than it has"
+        rest = resources.minus(free, known.hogged) if known.hogged else free
+        if rest is None:
+            return {kind: amount for kind, amount in free.items() if resources.is_reserved(kind)}
+        return rest
+
+    def _message(self, offer_id: str, agent: Agent, what: Bag) -> Json:
+        return {
+            "id": {"value": offer_id},
+            "framework_id": {"value": self.framework_id},
+            "agent_id": {"value": agent.id},
+            "hostname": agent.hostname,
+            "allocation_info": {"role": self.role},
+            "url": {"scheme": "http", "address": {"ip": f"10.0.0.{agent.number}", "port": 5051}},
+            "domain": {
+                "fault_domain": {"region": {"name": self.region}, "zone": {"name": agent.zone}}
+            },
+            "resources": resources.messages(what, self.role),
+        }
+
+
+def _allocatable(free: Bag) -> bool:
+    """Mesos' default min_allocatable_resources: cpus:0.01|mem:32."""
+    cpus = sum(a for kind, a in free.items() if kind[0] == "cpus" and isinstance(a, int))
+    mem = sum(a for kind, a in free.items() if kind[0] == "mem" and isinstance(a, int))
+    return cpus >= 10 or mem >= 32_000
+
+
+def _task_infos(operations: Sequence[Json]) -> list[Json]:
+    return [
+        info
+        for operation in operations
+        if operation["type"] == "LAUNCH"
+        for info in operation["launch"]["task_infos"]
+    ]
+
+
+def _question(task_id: str, agent_id: str | None) -> Json:
+    question: Json = {"task_id": {"value": task_id}}
+    if agent_id is not None:
+        question["agent_id"] = {"value": agent_id}
+    return question
+
+
+def _words(what: Bag) -> str:
+    parts = []
+    for kind in sorted(what):
+        id_ = resources.persistence_id(kind)
+        parts.append(f"volume {id_}" if id_ else kind[0])
+    return ", ".join(parts)

@@ -1,0 +1,369 @@
+"""A scheduler process of the simulation: the real core and engine on a simulated wire and store."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from holdfast.core import effects as ef
+from holdfast.core import events as ev
+from holdfast.core.core import Core
+from holdfast.core.launch import LaunchSettings
+from holdfast.core.startup import open_ledger
+from holdfast.engine import Engine
+from holdfast.mesos.channel import SENT, CallResult, rejected, unknown
+from holdfast.mesos.messages import MasterInfo
+from holdfast.mesos.parse import parse_offer, parse_task_status
+from holdfast.service.model import ServiceSpec
+from holdfast.state.memory import MemoryStore
+from holdfast.state.store import Fenced, StoreUnavailable, Writes
+
+from tests.simulation.clock import START, Clock
+from tests.simulation.mesos import Master
+
+SETTINGS = LaunchSettings("http://scheduler/executor.pyz", "scheduler", 8080)
+SILENCE_SECONDS = 75.0
+"""Five heartbeats: how long a scheduler believes in a silent stream."""
+
+
+class Crash(BaseException):
+    """The scheduler's process dies here. Not an Exception: no handler may survive it."""
+
+
+class Records:
+    """The records in ZooKeeper with their epoch, shared by all scheduler processes."""
+
+    def __init__(self) -> None:
+        self.raw: dict[str, bytes] = {}
+        self.epoch = 0
+        self.away_until = 0.0
+        self.stale_writes: list[str] = []
+        self.recorded_tasks: set[str] = set()
+        self.recorded_intents: set[str] = set()
+
+    def note(self, writes: Writes) -> None:
+        """Remember what was ever stored, for whoever judges what is sent."""
+        for path, data in writes:
+            if data is not None and path.startswith("pods/"):
+                self.recorded_tasks.update(task["id"] for task in data["tasks"])
+            elif data is not None and path.startswith("intents/"):
+                self.recorded_intents.add(data["volume_id"])
+
+
+class FencedStore(MemoryStore):
+    """One scheduler's hold on the records; only the newest may write."""
+
+    fence = True
+
+    def __init__(self, shared: Records, clock: Clock, boundary: Callable[[], None]) -> None:
+        super().__init__(shared.raw)
+        shared.epoch += 1
+        self.epoch = shared.epoch
+        self._shared = shared
+        self._clock = clock
+        self._boundary = boundary
+
+    def commit(self, writes: Writes) -> None:
+        self._boundary()
+        if self._clock.now < self._shared.away_until:
+            self.fail_next(StoreUnavailable("the simulated ZooKeeper is away"))
+        elif self.epoch != self._shared.epoch:
+            if self.fence:
+                raise Fenced("another scheduler leads")
+            self._shared.stale_writes.append(str([path for path, _ in writes]))
+        super().commit(writes)
+        self._shared.note(writes)
+        self._boundary()
+
+
+class Stream:
+    """A subscription: events arrive in order, until it breaks."""
+
+    def __init__(self, owner: "Scheduler", clock: Clock, stream_id: str) -> None:
+        self.open = True
+        self.heard = True
+        self.subscribed = False
+        self.stream_id = stream_id
+        self._owner = owner
+        self._clock = clock
+        self._last = 0.0
+        self._slow_until = 0.0
+
+    def deliver(self, kind: str, body: Any) -> None:
+        delay = self._clock.between(0.001, 0.05)
+        if self._clock.now < self._slow_until:
+            delay = self._clock.between(0.5, 8.0)
+        self._last = max(self._last, self._clock.now + delay)
+        self._clock.at(self._last, lambda: self._arrive(kind, body))
+
+    def slow_down(self, seconds: float) -> None:
+        self._slow_until = self._clock.now + seconds
+
+    def _arrive(self, kind: str, body: Any) -> None:
+        if self.heard:
+            self._owner.hear(self, kind, body)
+
+
+class Faults:
+    """What is to go wrong at the next boundary or call; set by the fault plan."""
+
+    def __init__(self) -> None:
+        self.crash_in: int | None = None
+        self.calls: list[tuple[str, float]] = []
+
+
+class TracedCore(Core):
+    """The core, telling its decisions to the trace."""
+
+    log: Callable[[str], None]
+
+    def step(self, events: Any, now: float) -> list[ef.Effect]:
+        effects = super().step(events, now)
+        for effect in effects:
+            if isinstance(effect, ef.Decision):
+                self.log(effect.text)
+            elif isinstance(effect, ef.Reply):
+                self.log(f"reply {effect.status}: {effect.body['message']}")
+        return effects
+
+
+class Scheduler:
+    """A process from its start to its end; `alive` in between."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        master: Master,
+        records: Records,
+        spec: ServiceSpec,
+        log: Callable[[str], None],
+        on_exit: Callable[["Scheduler", str], None],
+    ) -> None:
+        self.name = name
+        self.alive = True
+        self.faults = Faults()
+        self.subscribed_at = -1e9
+        self._clock = clock
+        self._master = master
+        self._log = lambda text: log(f"{name}: {text}")
+        self._on_exit = on_exit
+        self._skew = clock.between(-2.0, 2.0)
+        self._inbox: list[ev.Event] = []
+        self._busy = False
+        self._scheduled = False
+        self._dying = False
+        self._stream: Stream | None = None
+        self._last_cycle = clock.now
+        self.store = FencedStore(records, clock, self._boundary)
+        ledger, errors = open_ledger(self.store.load(), spec)
+        self.core = TracedCore(ledger, SETTINGS, self._new_id, errors)
+        self.core.log = self._log
+        self.engine = Engine(
+            self.core, self.store, self, self._new_id, clock=self._time, pause=self._pause
+        )
+        self._log("starts")
+        self._connect_soon(0.1, 1.0)
+        self._tick()
+
+    # -- what the engine is given -------------------------------------------------------------
+
+    def _new_id(self) -> str:
+        return self._clock.new_id()
+
+    def _time(self) -> float:
+        return START + self._clock.now + self._skew
+
+    def _pause(self, seconds: float) -> None:
+        self._clock.run_until(self._clock.now + seconds)
+        if self._dying:
+            raise Crash
+
+    def call(self, message: Mapping[str, Any]) -> CallResult:
+        self._boundary()
+        result = self._call(message)
+        self._boundary()
+        return result
+
+    def _call(self, message: Mapping[str, Any]) -> CallResult:
+        stream = self._stream
+        if stream is None or not stream.subscribed:
+            return rejected("not subscribed to a master")
+        fault, seconds = self.faults.calls.pop(0) if self.faults.calls else ("", 0.0)
+        if fault:
+            self._log(f"{message['type']} meets: {fault}")
+        if fault == "slow":
+            self._clock.run_until(self._clock.now + seconds)
+            if self._dying:
+                raise Crash
+        if fault == "rejected":
+            return rejected("HTTP 503: the master is busy")
+        if fault == "lost":
+            return unknown("no answer")
+        if fault == "late":
+            self._clock.after(seconds, lambda: self._arrives_late(stream, message))
+            return unknown("no answer")
+        if not self._master.up:
+            return rejected("connection refused")
+        if self._master.subscriber is not stream:
+            self._lose_stream(stream, "the master no longer knows the subscription")
+            return rejected("HTTP 403: not subscribed", stale=True)
+        self._master.call(message)
+        return unknown("no answer") if fault == "answer lost" else SENT
+
+    def _arrives_late(self, stream: Stream, message: Mapping[str, Any]) -> None:
+        if self._master.up and self._master.subscriber is stream:
+            self._log(f"{message['type']} arrives late")
+            self._master.call(message)
+
+    def _boundary(self) -> None:
+        """A place between two steps where the process may die."""
+        if self.faults.crash_in is not None:
+            self.faults.crash_in -= 1
+            if self.faults.crash_in <= 0:
+                raise Crash
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def post(self, event: ev.Event) -> None:
+        self._inbox.append(event)
+        self._cycle_soon(0.001, 0.05)
+
+    def _cycle_soon(self, low: float, high: float) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.after(self._clock.between(low, high), self._cycle)
+
+    def _tick(self) -> None:
+        if not self.alive:
+            return
+        if not self._busy and not self._scheduled and self._clock.now - self._last_cycle >= 1.0:
+            self._inbox.append(ev.Tick())
+            self._scheduled = True
+            self._cycle()
+        self._clock.after(1.0, self._tick)
+
+    def _cycle(self) -> None:
+        self._scheduled = False
+        if not self.alive or self._busy:
+            return
+        batch, self._inbox = self._inbox, []
+        self._busy = True
+        self._last_cycle = self._clock.now
+        try:
+            self.engine.cycle(batch)
+        except Crash:
+            self._busy = False
+            self.exit("crashed")
+            return
+        except Fenced:
+            self._busy = False
+            self.exit("fenced")
+            return
+        self._busy = False
+        if self._dying:
+            self.exit("crashed")
+        elif self._inbox or self.failed_calls:
+            self._cycle_soon(0.0, 0.01)
+
+    @property
+    def failed_calls(self) -> Sequence[ev.Event]:
+        return self.engine._failed
+
+    def die(self) -> None:
+        """Kill the process; when it is within a cycle, at its next wait."""
+        if self._busy:
+            self._dying = True
+        elif self.alive:
+            self.exit("killed")
+
+    def exit(self, reason: str) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self._log(f"{reason}: process ends")
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.heard = False
+            self._clock.after(self._clock.between(0.0, 0.5), lambda: self._master.unsubscribe(stream))
+        self._on_exit(self, reason)
+
+    # -- the subscription ---------------------------------------------------------------------
+
+    def _connect_soon(self, low: float, high: float) -> None:
+        self._clock.after(self._clock.between(low, high), self._connect)
+
+    def _connect(self) -> None:
+        if not self.alive or self._stream is not None:
+            return
+        if not self._master.up:
+            self._connect_soon(1.0, 4.0)
+            return
+        self._stream = Stream(self, self._clock, f"stream-{self._clock.new_id()}")
+        suppressed = self.core.suppressed
+        self._master.subscribe(self._stream, self.core.ledger.framework_id, suppressed)
+
+    def break_stream(self, half_open: bool) -> None:
+        """The event stream breaks; half open, the scheduler finds out by missed heartbeats only."""
+        stream = self._stream
+        if stream is None:
+            return
+        if half_open:
+            self._log("the event stream falls silent")
+            stream.heard = False
+            self._clock.after(
+                SILENCE_SECONDS, lambda: self._lose_stream(stream, "five heartbeats missed")
+            )
+        else:
+            self._master.unsubscribe(stream)
+            self._lose_stream(stream, "connection reset")
+
+    def slow_stream(self, seconds: float) -> None:
+        if self._stream is not None:
+            self._log("the event stream is slow")
+            self._stream.slow_down(seconds)
+
+    def master_gone(self) -> None:
+        if self._stream is not None:
+            stream = self._stream
+            self._clock.after(
+                self._clock.between(0.0, 3.0), lambda: self._lose_stream(stream, "the master left")
+            )
+
+    def _lose_stream(self, stream: Stream, reason: str) -> None:
+        if self._stream is not stream:
+            return
+        self._stream = None
+        stream.heard = False
+        self._clock.after(self._clock.between(0.0, 1.0), lambda: self._master.unsubscribe(stream))
+        if self.alive:
+            self.post(ev.Disconnected(reason))
+            self._connect_soon(0.5, 8.0)
+
+    def hear(self, stream: Stream, kind: str, body: Any) -> None:
+        if not self.alive or stream is not self._stream:
+            return
+        match kind:
+            case "SUBSCRIBED":
+                stream.subscribed = True
+                self.subscribed_at = self._clock.now
+                master = MasterInfo(
+                    f"master-{self._master.generation}",
+                    "http://master:5050",
+                    "1.11.0",
+                    region=self._master.region,
+                )
+                self.post(ev.Subscribed(body, master))
+            case "OFFERS":
+                self.post(ev.OffersReceived(tuple(parse_offer(offer) for offer in body)))
+            case "RESCIND":
+                self.post(ev.OfferRescinded(body))
+            case "UPDATE":
+                self.post(ev.StatusReceived(parse_task_status(body)))
+            case "FAILURE":
+                self.post(ev.AgentFailed(*body))
+            case "ERROR":
+                if self._busy:
+                    self._dying = True
+                else:
+                    self.exit(f"ERROR {body}")
+            case _:
+                raise AssertionError(kind)
