@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
-from typing import Any, Callable, Dict, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Dict, Protocol
 
 from holdfast_executor.connection import Post
 from holdfast_executor.reactor import Reactor, Timer
 from holdfast_executor.settings import Settings
 from holdfast_executor.stream import RecordParser, StreamError
 from holdfast_executor.updates import UpdateLog
+
+if TYPE_CHECKING:
+    from holdfast_executor.tls import Tls
 
 Message = Dict[str, Any]
 
@@ -45,12 +48,14 @@ class AgentLink:
         self,
         reactor: Reactor,
         settings: Settings,
+        tls: Tls | None,
         updates: UpdateLog,
         listener: Listener,
         log: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._settings = settings
+        self._tls = tls
         self._updates = updates
         self._listener = listener
         self._log = log
@@ -74,6 +79,7 @@ class AgentLink:
     def close(self) -> None:
         """Drop all connections; nothing is called back afterwards."""
         self._closed = True
+        self._subscribed = False
         for timer in (self._retry, self._recovery, self._resend):
             if timer is not None:
                 timer.cancel()
@@ -113,6 +119,7 @@ class AgentLink:
             self._on_stream_end,
             ANSWER_TIMEOUT,
             whole=False,
+            tls=self._tls,
         )
 
     def _on_stream(self, status: int, body: bytes) -> None:
@@ -179,8 +186,9 @@ class AgentLink:
         self._failures += 1
 
     def _backoff(self) -> float:
-        """Half of the agent's limit at most: it waits no longer than that for us after a start."""
-        longest = min(FIRST_BACKOFF * 2.0 ** min(self._failures, 8), self._settings.backoff_max / 2)
+        """A quarter of the agent's limit at most: a started agent waits for us that long, then
+        takes the executor for dead and kills it, so several attempts must fit in."""
+        longest = min(FIRST_BACKOFF * 2.0 ** min(self._failures, 8), self._settings.backoff_max / 4)
         return longest * random.uniform(0.2, 1.0)
 
     def _recovery_timed_out(self) -> None:
@@ -205,6 +213,7 @@ class AgentLink:
                 self._on_call_end,
                 ANSWER_TIMEOUT,
                 whole=True,
+                tls=self._tls,
             )
 
     def _on_call_end(self, status: int | None, error: str | None) -> None:

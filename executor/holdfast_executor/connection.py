@@ -5,10 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from holdfast_executor.reactor import READ, WRITE, Reactor, Timer
 from holdfast_executor.stream import ResponseParser, StreamError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from holdfast_executor.tls import Tls
+
+T = TypeVar("T")
 
 READ_SIZE = 64 * 1024
 
@@ -21,7 +29,7 @@ class Post:
 
     `on_end` gets the status of a complete response with error None, or the reason why there is
     none (status known or None). `timeout` seconds cover everything up to the response's head;
-    with `whole` they cover its body as well.
+    with `whole` they cover its body as well. `tls` None speaks plain HTTP.
     """
 
     def __init__(
@@ -33,12 +41,17 @@ class Post:
         on_end: Callable[[int | None, str | None], None],
         timeout: float,
         whole: bool,
+        tls: Tls | None,
     ) -> None:
         self._reactor = reactor
         self._out = memoryview(request)
         self._on_body = on_body
         self._on_end = on_end
         self._whole = whole
+        self._tls = tls
+        self._host = address[0]
+        self._tls_reads = tls.want_read if tls else ()
+        self._tls_writes = tls.want_write if tls else ()
         self._parser = ResponseParser()
         self._timer: Timer | None = reactor.call_later(timeout, self._timed_out)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -54,7 +67,7 @@ class Post:
             reason = os.strerror(code)
             self._reactor.call_later(0, lambda: self._end(None, reason))
         else:
-            self._reactor.watch(self._socket.fileno(), WRITE, self._on_writable)
+            self._reactor.watch(self._socket.fileno(), WRITE, self._on_connected)
 
     def close(self) -> None:
         """Drop the connection without a call of `on_end`."""
@@ -66,34 +79,63 @@ class Post:
             self._socket.close()
             self._socket = None
 
-    def _on_writable(self) -> None:
+    def _on_connected(self) -> None:
         if self._socket is None:
             return
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._end(None, os.strerror(code))
-            return
-        try:
-            sent = self._socket.send(self._out)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._end(None, error.strerror or str(error))
-            return
-        self._out = self._out[sent:]
-        if not self._out:
-            self._reactor.watch(self._socket.fileno(), READ, self._on_readable)
+        elif self._tls is None:
+            self._send()
+        else:
+            try:
+                secure = self._tls.wrap(self._socket, self._host)
+            except (OSError, ValueError) as error:
+                self._end(None, str(error))
+                return
+            self._socket = secure
+            self._handshake(secure)
 
-    def _on_readable(self) -> None:
+    def _handshake(self, secure: ssl.SSLSocket) -> None:
+        def shake() -> bool:
+            secure.do_handshake()
+            return True
+
+        if self._attempt(READ, shake, lambda: self._handshake(secure)):
+            self._send()
+
+    def _send(self) -> None:
+        while self._socket is not None and self._out:
+            sent = self._attempt(WRITE, partial(self._socket.send, self._out), self._send)
+            if sent is None:
+                return
+            self._out = self._out[sent:]
+        self._receive()
+
+    def _receive(self) -> None:
+        while self._socket is not None:
+            data = self._attempt(READ, partial(self._socket.recv, READ_SIZE), self._receive)
+            if data is None:
+                return
+            self._on_received(data)
+
+    def _attempt(self, event: int, action: Callable[[], T], again: Callable[[], None]) -> T | None:
+        """The action's result, or None: `again` is called once the socket is ready, or it ended."""
         if self._socket is None:
-            return
+            return None
         try:
-            data = self._socket.recv(READ_SIZE)
+            return action()
         except BlockingIOError:
-            return
+            self._reactor.watch(self._socket.fileno(), event, again)
+        except self._tls_reads:
+            self._reactor.watch(self._socket.fileno(), READ, again)
+        except self._tls_writes:
+            self._reactor.watch(self._socket.fileno(), WRITE, again)
         except OSError as error:
             self._end(self._parser.status, error.strerror or str(error))
-            return
+        return None
+
+    def _on_received(self, data: bytes) -> None:
         if not data:
             self._end(self._parser.status, "the agent closed the connection")
             return
@@ -103,14 +145,13 @@ class Post:
             self._end(None, str(error))
             return
         status = self._parser.status
-        if status is None:
-            return
-        if self._timer is not None and not self._whole:
-            self._timer.cancel()
-        if body:
-            self._on_body(status, body)
-        if self._parser.ended:
-            self._end(status, None)
+        if status is not None:
+            if self._timer is not None and not self._whole:
+                self._timer.cancel()
+            if body:
+                self._on_body(status, body)
+            if self._parser.ended:
+                self._end(status, None)
 
     def _timed_out(self) -> None:
         self._end(self._parser.status, "no answer in time")

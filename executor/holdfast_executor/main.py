@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Callable, Sequence
+from typing import TYPE_CHECKING, Callable, Mapping, Sequence
 
 from holdfast_executor.contract import BOOTSTRAP_NAME
+
+if TYPE_CHECKING:
+    from holdfast_executor.tls import Tls
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,8 @@ def _run_executor() -> int:
     own_environment = dict(os.environ)
     try:
         found = settings.read(own_environment)
-    except settings.SettingsError as error:
+        tls = _tls(own_environment)
+    except ValueError as error:
         sys.stderr.write(f"holdfast executor: {error}\n")
         return 2
     process.keep_files_from_children()
@@ -39,12 +43,21 @@ def _run_executor() -> int:
     log = _logger(stderr.write)
     _write_bootstrap(found.sandbox)
     reactor = Reactor()
-    runner = supervisor.Supervisor(reactor, found, own_environment, log, stdout, stderr)
+    runner = supervisor.Supervisor(reactor, found, tls, own_environment, log, stdout, stderr)
     reactor.handle_signals(lambda: runner.shutdown("the executor got a signal to stop"))
     runner.start()
     reactor.run()
     log("done")
     return 0
+
+
+def _tls(environment: Mapping[str, str]) -> Tls | None:
+    """Encryption towards the agent, if it asks for it; costly to import, so only then."""
+    if environment.get("LIBPROCESS_SSL_ENABLED", "").lower() not in ("1", "true"):
+        return None
+    from holdfast_executor.tls import Tls
+
+    return Tls(environment)
 
 
 def _logger(write: Callable[[bytes], None]) -> Callable[[str], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
 from holdfast_executor import checks, environment, status
 from holdfast_executor.agent_link import AgentLink
@@ -14,6 +14,9 @@ from holdfast_executor.reactor import Reactor
 from holdfast_executor.settings import Settings
 from holdfast_executor.task import Sink, Task, TaskPlan
 from holdfast_executor.updates import UpdateLog
+
+if TYPE_CHECKING:
+    from holdfast_executor.tls import Tls
 
 Message = Dict[str, Any]
 
@@ -39,6 +42,7 @@ class Supervisor:
         self,
         reactor: Reactor,
         settings: Settings,
+        tls: Tls | None,
         own_environment: Mapping[str, str],
         log: Callable[[str], None],
         stdout: Sink,
@@ -51,12 +55,13 @@ class Supervisor:
         self._stdout = stdout
         self._stderr = stderr
         self._updates = UpdateLog()
-        self._link = AgentLink(reactor, settings, self._updates, self, log)
+        self._link = AgentLink(reactor, settings, tls, self._updates, self, log)
         self._tasks: dict[str, _Entry] = {}
         self._groups: dict[int, str] = {}
         self._named_streams: dict[str, tuple[Sink, Sink]] = {}
         self._reports_killing = False
         self._stopping = False
+        self._leaving = False
         self._abandoned = False
         self._launched = False
 
@@ -102,7 +107,6 @@ class Supervisor:
         if not self._stopping:
             self._log(f"shutting down: {reason}")
             self._stopping = True
-            self._reactor.call_later(self._settings.shutdown_grace, self._give_up_updates)
         grace = max(0.0, self._settings.shutdown_grace - SHUTDOWN_MARGIN)
         for entry in list(self._tasks.values()):
             if entry.task is not None:
@@ -110,17 +114,22 @@ class Supervisor:
         self._exit_when_done()
 
     def _give_up_updates(self) -> None:
-        """The agent's grace is over: exit as soon as the tasks are gone, acknowledged or not."""
         self._abandoned = True
         self._exit_when_done()
 
     def _exit_when_done(self) -> None:
-        """Exit without a task and without an update to deliver, but not before the first launch."""
+        """Exit without a task and without an update to deliver, but not before the first launch.
+
+        In a shutdown, acknowledgements are waited for only as long as the agent's grace lasts.
+        """
         if self._tasks or not (self._launched or self._stopping):
             return
         if self._abandoned or len(self._updates) == 0:
             self._link.close()
             self._reactor.stop()
+        elif self._stopping and not self._leaving:
+            self._leaving = True
+            self._reactor.call_later(SHUTDOWN_MARGIN, self._give_up_updates)
 
     # Launch and kill
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -51,8 +52,14 @@ class FakeAgent:
         self._streams: list[BaseHTTPRequestHandler] = []
         self._sockets: list[socket.socket] = []
         self._server: ThreadingHTTPServer | None = None
+        self._tls: ssl.SSLContext | None = None
         self.port = 0
         self.start()
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        """From the next start on."""
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate, key)
 
     def start(self) -> None:
         agent = self
@@ -61,6 +68,8 @@ class FakeAgent:
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
+                if agent._tls is not None:
+                    self.request = agent._tls.wrap_socket(self.request, server_side=True)
                 super().setup()
                 with agent._lock:
                     agent._sockets.append(self.connection)

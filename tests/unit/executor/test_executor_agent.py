@@ -1,11 +1,14 @@
 """A real executor process against a fake agent: acknowledgements, restarts, shutdown."""
 
 import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from holdfast_executor import updates
+from holdfast_executor.contract import TaskLaunch
 from tests.unit.executor.fake_agent import FakeAgent, RunningExecutor, eventually
 
 
@@ -206,3 +209,63 @@ def test_outside_of_an_agent_it_says_so(
     executor = start_executor(MESOS_FRAMEWORK_ID="")
     assert executor.wait() == 2
     assert "MESOS_FRAMEWORK_ID is not set" in executor.read("stderr")
+
+
+# TLS
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=agent", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def test_an_agent_that_speaks_tls_is_spoken_to_in_tls(
+    agent: FakeAgent,
+    start_executor: Callable[..., RunningExecutor],
+    certificate: tuple[Path, Path],
+) -> None:
+    agent.stop()
+    agent.use_tls(*certificate)
+    agent.start()
+    executor = start_executor(
+        LIBPROCESS_SSL_ENABLED="true",
+        LIBPROCESS_SSL_VERIFY_CERT="1",
+        LIBPROCESS_SSL_CA_FILE=str(certificate[0]),
+        LIBPROCESS_SSL_CERT_FILE=str(certificate[0]),
+        LIBPROCESS_SSL_KEY_FILE=str(certificate[1]),
+    )
+    executor.launch(TaskLaunch("env", {"LONG": "x" * 100_000}))
+    assert executor.wait() == 0
+    assert agent.states() == ["TASK_RUNNING", "TASK_FINISHED"]
+    assert "x" * 100_000 in executor.read("stdout")
+    assert "LIBPROCESS_SSL" not in executor.read("stdout")
+
+
+def test_an_agent_with_another_certificate_is_not_trusted(
+    agent: FakeAgent,
+    start_executor: Callable[..., RunningExecutor],
+    certificate: tuple[Path, Path],
+) -> None:
+    agent.stop()
+    agent.use_tls(*certificate)
+    agent.start()
+    executor = start_executor(
+        checkpoint=False, LIBPROCESS_SSL_ENABLED="1", LIBPROCESS_SSL_VERIFY_SERVER_CERT="true"
+    )
+    assert executor.wait() == 0
+    assert "CERTIFICATE_VERIFY_FAILED" in executor.read("stderr").replace(" ", "_").upper()
+    assert agent.subscribes == []
+
+
+def test_certificates_that_cannot_be_read_are_named(
+    agent: FakeAgent, start_executor: Callable[..., RunningExecutor]
+) -> None:
+    executor = start_executor(LIBPROCESS_SSL_ENABLED="1", LIBPROCESS_SSL_CA_FILE="/missing")
+    assert executor.wait() == 2
+    assert "LIBPROCESS_SSL_CERT_FILE, KEY_FILE, CA_FILE" in executor.read("stderr")
