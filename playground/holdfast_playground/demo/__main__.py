@@ -29,7 +29,7 @@ EXIT_INTERRUPTED: Final = 130
 
 
 def directory() -> Path:
-    """Where the demo lives (XDG Base Directory Specification)."""
+    """Where the demo keeps its cluster and logs (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base).absolute() / "holdfast" / "demo"
 
@@ -42,7 +42,8 @@ def main(keep: bool) -> NoReturn:
     with _alone():
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        cluster = Cluster.create(directory(), SPEC)
+        directory().mkdir(parents=True, exist_ok=True)
+        cluster = Cluster.create(directory() / "cluster", SPEC)
         sys.exit(_run(Stage(cluster, Scheduler(cluster), narrator), keep))
 
 
@@ -53,17 +54,17 @@ def _run(stage: Stage, keep: bool) -> int:
             raise CheckFailed(f"the demo runs in a checkout of Holdfast: {SERVICE} is missing")
         if read_state(cluster.directory) is not None:
             narrator.plain("Ending what an earlier demo left ...")
-            cluster.down()
+        ending.remove(stage)
         picture = _play(stage)
         ending.summary(stage)
         if keep:
             ending.how_to_look(stage, picture)
         else:
-            ending.tear_down(cluster, narrator)
+            ending.tear_down(stage)
     except KeyboardInterrupt:
         _ignore_signals()
-        ending.say_interrupted(narrator)
-        cluster.down()
+        narrator.plain("\nInterrupted. Ending everything ...")
+        ending.remove(stage)
         narrator.plain("Nothing of it is left.")
         return EXIT_INTERRUPTED
     except (CheckFailed, PlaygroundError, NotYet, OSError, TimeoutError) as error:
@@ -90,9 +91,9 @@ def _explain(stage: Stage, error: Exception) -> None:
     """Name what failed, show the logs, and end the cluster but for its logs."""
     narrator, cluster = stage.narrator, stage.cluster
     narrator.wrong(f"{narrator.current or 'the end'}: {error}")
-    ending.evidence(cluster, narrator, getattr(error, "member", None))
+    ending.evidence(stage, getattr(error, "member", None))
     cluster.down(keep_logs=True)
-    narrator.plain(f"\nEverything was ended. The logs are in {cluster.layout.logs}")
+    narrator.plain(f"\nEverything was ended. The logs are in {directory()}")
 
 
 @contextmanager

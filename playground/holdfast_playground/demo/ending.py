@@ -1,7 +1,6 @@
 """The end: what the demo measured, what is left, and what to look at when it failed or is kept."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,10 +9,10 @@ from holdfast_playground import leftovers, processes
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.demo import etcd
 from holdfast_playground.demo.checks import require
-from holdfast_playground.demo.narration import Narrator
-from holdfast_playground.demo.scheduler import BIN, NAME
+from holdfast_playground.demo.scheduler import BIN
 from holdfast_playground.demo.stage import Picture, Stage
 from holdfast_playground.processes import ProcessRecord, all_processes, boot_id
+from holdfast_playground.state import read_state
 
 TAIL_LINES: Final = 25
 
@@ -41,21 +40,28 @@ def summary(stage: Stage) -> None:
     )
 
 
-def tear_down(cluster: Cluster, narrator: Narrator) -> None:
+def remove(stage: Stage) -> None:
+    """End and delete all there is of this or an earlier demo; harmless when there is nothing."""
+    stage.cluster.down()
+    stage.scheduler.log.unlink(missing_ok=True)
+
+
+def tear_down(stage: Stage) -> None:
     """End everything and check that nothing of it is left. Raises CheckFailed."""
+    cluster = stage.cluster
     records = dict(cluster.state.processes)
-    members = etcd.member_processes([agent.ip for agent in cluster.agents])
-    cluster.down()
-    alive = [name for name, record in (records | members).items() if processes.is_alive(record)]
+    records |= etcd.member_processes([agent.ip for agent in cluster.agents])
+    remove(stage)
+    alive = [name for name, record in records.items() if processes.is_alive(record)]
     strangers = [record.pid for record in _processes_naming(cluster.directory)]
     require(not alive and not strangers, "no process is left", f"{alive}, {strangers}")
     mounts = [str(path) for path in leftovers.mounts_under(cluster.directory)]
     require(not mounts, "no mount is left", f"{mounts}")
     require(not cluster.directory.exists(), "no file is left", str(cluster.directory))
-    narrator.plain()
-    narrator.verified(
-        f"torn down: {len(records) + len(members)} recorded processes have ended; no process,"
-        f" mount or file of {cluster.directory} is left, and so no reservation"
+    stage.narrator.plain()
+    stage.narrator.verified(
+        f"torn down: {len(records)} recorded processes have ended; no process, mount or file of"
+        f" {cluster.directory} is left, and so no reservation"
     )
 
 
@@ -95,11 +101,11 @@ def how_to_look(stage: Stage, picture: Picture) -> None:
     narrator.plain(f"   {holdfast} playground --directory {stage.cluster.directory} down")
 
 
-def evidence(cluster: Cluster, narrator: Narrator, member: str | None) -> None:
+def evidence(stage: Stage, member: str | None) -> None:
     """The ends of the logs a failure is most likely to be found in."""
-    logs = [cluster.layout.log(NAME)]
-    if member is not None:
-        logs += _sandbox_logs(cluster, member)
+    narrator, logs = stage.narrator, [stage.scheduler.log]
+    if member is not None and read_state(stage.cluster.directory) is not None:
+        logs += _sandbox_logs(stage.cluster, member)
     for log in logs:
         if log.exists():
             narrator.plain(f"\nThe end of {log}:")
@@ -125,10 +131,3 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def say_interrupted(narrator: Narrator) -> None:
-    """One line on standard output before a teardown that nobody asked for by --keep."""
-    narrator.plain()
-    narrator.plain("Interrupted. Ending everything ...")
-    sys.stdout.flush()

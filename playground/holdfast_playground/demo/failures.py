@@ -95,6 +95,11 @@ def lose_an_agent_for_good(stage: Stage, before: Picture) -> Picture:
         stage.writes_go_on(50, 30)
         for line in stage.scheduler.holdfast("pod", "replace", name, "--yes").splitlines():
             stage.narrator.say(f"holdfast: {line}")
+        spec = stage.cluster.spec
+        stage.narrator.say(
+            "the new instance starts once Mesos has given the agent up"
+            f" ({spec.ping_timeout_seconds * spec.max_ping_timeouts} s): never two of one name"
+        )
         after = stage.settled(f"{name} runs elsewhere", 120, changed={name: instance.task_id})
         moved = after.instances[name]
         require(

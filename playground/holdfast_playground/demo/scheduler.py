@@ -51,8 +51,8 @@ class Scheduler:
 
     @property
     def log(self) -> Path:
-        """What it printed, over all restarts."""
-        return self.cluster.layout.log(NAME)
+        """What it printed, over all restarts; beside the cluster, whose directory is its own."""
+        return self.cluster.directory.with_name(f"{NAME}.log")
 
     @property
     def process(self) -> ProcessRecord:
