@@ -1,6 +1,5 @@
 """A Mesos cluster in a directory: ZooKeeper, masters and agents, and what can happen to them."""
 
-import shutil
 import signal
 import time
 import uuid
@@ -147,11 +146,16 @@ class Cluster:
 
         What an earlier run left in the directory is ended and deleted first.
         """
-        requirements.check()
-        path = library()
-        launcher = launchers.choose(self.spec.launcher)
         with locked(self.directory):
             self._clean(keep_logs=False)
+            if self.directory.exists() and any(self.directory.iterdir()):
+                raise PlaygroundError(
+                    f"{self.directory} holds files that are not the playground's, and `down` "
+                    "deletes what lies there. Name an empty or a new directory."
+                )
+            requirements.check()
+            path = library()
+            launcher = launchers.choose(self.spec.launcher)
             self.layout.logs.mkdir(parents=True)
             claims = addresses.claims_directory()
             block = addresses.claim(self.directory, claims, holds_block)
@@ -333,15 +337,14 @@ class Cluster:
             leftovers.remove_cgroups(cgroup)
             for path in self.layout.run_data(state.spec):
                 leftovers.remove_directory(path)
-        if not keep_logs and self.layout.logs.exists():
-            shutil.rmtree(self.layout.logs)
+        if not keep_logs:
+            self.layout.remove_logs()
         if state is not None:
             # Last, so that a crash in between is repaired by the next call.
             self.layout.state_file.unlink()
             claims = addresses.claims_directory()
             addresses.release(state.block, self.directory, claims)
-        if self.directory.exists() and not any(self.directory.iterdir()):
-            self.directory.rmdir()
+        self.layout.remove_if_empty()
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         wanted = "stopped" if number == signal.SIGSTOP else "running"
@@ -434,11 +437,13 @@ def _nothing_in(directory: Path) -> PlaygroundError:
 
 
 @contextmanager
-def running(directory: Path, spec: ClusterSpec | None = None) -> Iterator[Cluster]:
+def running(
+    directory: Path, spec: ClusterSpec | None = None, keep_logs: bool = False
+) -> Iterator[Cluster]:
     """A cluster that is up inside the `with` block and gone after it."""
     cluster = Cluster.create(directory, spec)
     cluster.up()
     try:
         yield cluster
     finally:
-        cluster.down()
+        cluster.down(keep_logs)

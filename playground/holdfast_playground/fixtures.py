@@ -1,6 +1,7 @@
 """pytest fixtures: real clusters, each gone when its test is.
 
-Use them with `pytest_plugins = ["holdfast_playground.fixtures"]` in a top-level conftest.
+Use them with `pytest_plugins = ["holdfast_playground.fixtures"]` in a top-level conftest, or by
+importing them into another one. The logs stay in the test's tmp_path.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ def cluster_factory(tmp_path: Path) -> Iterator[ClusterFactory]:
         def start(spec: ClusterSpec) -> Cluster:
             nonlocal count
             count += 1
-            return clusters.enter_context(running(tmp_path / f"cluster-{count}", spec))
+            directory = tmp_path / f"cluster-{count}"
+            return clusters.enter_context(running(directory, spec, keep_logs=True))
 
         yield start
 

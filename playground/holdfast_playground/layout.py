@@ -10,12 +10,12 @@ from holdfast_playground.spec import ClusterSpec
 ZOOKEEPER: Final = "zookeeper"
 
 
-def master_name(number: int) -> str:
+def master_name(number: int | str) -> str:
     """The process name of a master."""
     return f"master-{number}"
 
 
-def agent_name(number: int) -> str:
+def agent_name(number: int | str) -> str:
     """The process name of an agent."""
     return f"agent-{number}"
 
@@ -31,6 +31,18 @@ class Layout:
         """One log per process, kept over restarts."""
         return self.directory / "logs"
 
+    def remove_logs(self) -> None:
+        """Delete the logs, and their directory unless someone else's files are in it."""
+        for pattern in (f"{ZOOKEEPER}.log", master_name("*") + ".log", agent_name("*") + ".log"):
+            for path in self.logs.glob(pattern):
+                path.unlink()
+        _remove_if_empty(self.logs)
+
+    def remove_if_empty(self) -> None:
+        """Delete the whole directory if nothing is in it."""
+        self.fresh_state_file.unlink(missing_ok=True)
+        _remove_if_empty(self.directory)
+
     def log(self, name: str) -> Path:
         """The log of a process."""
         return self.logs / f"{name}.log"
@@ -44,6 +56,11 @@ class Layout:
     def state_file(self) -> Path:
         """The record of settings, addresses and processes."""
         return self.directory / "state.json"
+
+    @property
+    def fresh_state_file(self) -> Path:
+        """The next state file, while it is being written."""
+        return self.directory / "state.new"
 
     @property
     def images(self) -> Path:
@@ -80,3 +97,8 @@ class Layout:
         yield from (self.launcher, self.images, self.zookeeper)
         yield from (self.master(number) for number in range(1, spec.masters + 1))
         yield from (self.agent(number) for number in range(1, spec.agents + 1))
+
+
+def _remove_if_empty(directory: Path) -> None:
+    if directory.exists() and not any(directory.iterdir()):
+        directory.rmdir()

@@ -49,7 +49,14 @@ def cache_directory() -> Path:
 def download_from_index(distribution: Distribution, target: Path) -> None:
     """Fetch the distribution's file by its name. Raises PlaygroundError."""
     import requests
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple, UnsupportedContentTypeError
+
+    try:
+        from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple, UnsupportedContentTypeError
+    except ImportError as error:
+        raise PlaygroundError(
+            f"Downloading Mesos needs the package pypi-simple ({error}). "
+            "Install it with: pip install 'holdfast[playground]'"
+        ) from error
 
     try:
         with PyPISimple(os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT) as index:

@@ -53,13 +53,12 @@ def read_state(directory: Path) -> ClusterState | None:
 
 def write_state(directory: Path, state: ClusterState) -> None:
     """Replace the state in `directory` as a whole: a crash leaves the old or the new one."""
-    target = Layout(directory).state_file
-    fresh = target.with_suffix(".new")
+    fresh = Layout(directory).fresh_state_file
     with fresh.open("w") as file:
         json.dump(_plain(state), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(target)
+    fresh.replace(Layout(directory).state_file)
 
 
 @contextmanager
@@ -69,9 +68,25 @@ def locked(directory: Path) -> Iterator[None]:
     The lock lies outside of the directory, which comes and goes.
     """
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    with (claims_directory() / f"cluster-{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    path = claims_directory() / f"cluster-{name}.lock"
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file.fileno()):
+                # The holder before deleted it, so others may hold a newer one.
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def holds_block(directory: Path, block: Block) -> bool:

@@ -1,5 +1,6 @@
 """What is remembered comes back, and what cannot be read is never taken for nothing."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ from holdfast_playground.addresses import Block
 from holdfast_playground.errors import PlaygroundError
 from holdfast_playground.processes import ProcessRecord
 from holdfast_playground.spec import ClusterSpec
-from holdfast_playground.state import ClusterState, holds_block, read_state, write_state
+from holdfast_playground.state import (
+    ClusterState,
+    holds_block,
+    locked,
+    read_state,
+    write_state,
+)
 
 STATE = ClusterState(
     spec=ClusterSpec(agents=2, zones=("x", "y")),
@@ -66,3 +73,30 @@ def test_impossible_settings_are_named(settings: dict[str, object], message: str
 def test_agents_fill_zones_in_turn() -> None:
     spec = ClusterSpec(agents=5, zones=("a", "b"))
     assert [spec.zone(n) for n in range(1, 6)] == ["a", "b", "a", "b", "a"]
+
+
+def test_only_one_acts_on_a_cluster_at_a_time_and_no_lock_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    inside = 0
+    most = 0
+    turns = 0
+
+    def act() -> None:
+        nonlocal inside, most, turns
+        for _ in range(50):
+            with locked(tmp_path / "cluster"):
+                inside += 1
+                most = max(most, inside)
+                turns += 1
+                inside -= 1
+
+    threads = [threading.Thread(target=act) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert (most, turns) == (1, 200)
+    assert list(tmp_path.rglob("*.lock")) == []
