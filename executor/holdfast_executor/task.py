@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import Callable, Mapping, Protocol, Union
@@ -96,7 +97,8 @@ class Task:
         self._log = log
         self._pumps: list[Pump] = []
         self._pid: int | None = None
-        self._pids: list[int] = []
+        self._group: int | None = None
+        self._outputs: tuple[Pump, ...] = ()
         self._checks: list[CheckRunner] = []
         self._check_exit: int | None = None
         self._health = checks.HealthState(0.0)
@@ -125,9 +127,8 @@ class Task:
             return
         self._owner.starting(self._plan.task_id)
         hook = launch.hook
-        stdout, stderr = self._spawn(hook.command, f"{hook.name} hook", self._on_hook_exit)
+        self._spawn(hook.command, f"{hook.name} hook", self._on_hook_exit)
         if self._pid is not None:
-            self._hook_output = (stdout, stderr)
             self._hook_timer = self._reactor.call_later(hook.timeout_seconds, self._on_hook_timeout)
 
     def kill(self, grace: float) -> None:
@@ -155,11 +156,15 @@ class Task:
 
     # Hook and command
 
-    def _spawn(self, command: str, what: str, on_exit: Callable[[int], None]) -> tuple[Pump, Pump]:
-        """Start a shell command of the task; if that fails the task ends."""
+    def _spawn(self, command: str, what: str, on_exit: Callable[[int, int], None]) -> None:
+        """Start a shell command of the task, `_pid` is then set; if that fails the task ends.
+
+        `on_exit` gets its process id, which is its group's as well, and its wait status.
+        """
         stdout = Pump(self._reactor, self._stdout.write)
         stderr = Pump(self._reactor, self._stderr.write)
         self._pumps += [stdout, stderr]
+        self._outputs = (stderr, stdout)
         try:
             pid = spawn(
                 shell(command),
@@ -172,21 +177,21 @@ class Task:
         except SpawnError as error:
             self._conclude("TASK_FAILED", f"{what} could not be started: {error}")
         else:
-            self._pid = pid
-            self._pids.append(pid)
+            self._pid = self._group = pid
             self._groups[pid] = self._plan.mark
-            self._reactor.on_exit(pid, on_exit)
+            self._reactor.on_exit(pid, lambda status: on_exit(pid, status))
         finally:
             stdout.started()
             stderr.started()
-        return stdout, stderr
 
     def _on_hook_timeout(self) -> None:
         self._hook_timed_out = True
         self._kill_all()
 
-    def _on_hook_exit(self, status: int) -> None:
+    def _on_hook_exit(self, pid: int, status: int) -> None:
         self._pid = None
+        if not self._killing:
+            signal_group(pid, signal.SIGKILL)
         if self._hook_timer is not None:
             self._hook_timer.cancel()
         hook = self._plan.launch.hook
@@ -198,21 +203,18 @@ class Task:
             self._conclude(
                 "TASK_FAILED",
                 f"{hook.name} hook: not done within {hook.timeout_seconds:g} s",
-                *reversed(self._hook_output),
+                *self._outputs,
             )
         elif code != 0:
             self._conclude(
-                "TASK_FAILED",
-                f"{hook.name} hook: {describe_exit(code)}",
-                *reversed(self._hook_output),
+                "TASK_FAILED", f"{hook.name} hook: {describe_exit(code)}", *self._outputs
             )
         else:
+            del self._groups[pid]
             self._start_command()
 
     def _start_command(self) -> None:
-        _, self._command_stderr = self._spawn(
-            self._plan.launch.command, "command", self._on_command_exit
-        )
+        self._spawn(self._plan.launch.command, "command", self._on_command_exit)
         if self._pid is None:
             return
         self._owner.running(self._plan.task_id)
@@ -222,7 +224,7 @@ class Task:
         if self._plan.readiness is not None:
             self._checks.append(self._check(self._plan.readiness, self._on_readiness_result))
 
-    def _on_command_exit(self, status: int) -> None:
+    def _on_command_exit(self, pid: int, status: int) -> None:
         self._pid = None
         code = exit_code(status)
         if self._killing:
@@ -231,7 +233,7 @@ class Task:
         elif code == 0:
             self._conclude("TASK_FINISHED", "exit code 0")
         else:
-            self._conclude("TASK_FAILED", describe_exit(code), self._command_stderr)
+            self._conclude("TASK_FAILED", describe_exit(code), self._outputs[0])
 
     # Checks
 
@@ -286,15 +288,13 @@ class Task:
     def _terminate(self) -> None:
         """SIGTERM to the process group and to daemons that left it."""
         processes, owned = self._owned()
-        for pid in self._pids:
-            signal_group(pid, signal.SIGTERM)
+        if self._pid is not None:
+            signal_group(self._pid, signal.SIGTERM)
         for process in processes:
-            strayed = process.parent == os.getpid() and process.group not in self._pids
+            strayed = process.parent == os.getpid() and process.group != self._pid
             if strayed and process.pid in owned:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGTERM)
-                except ProcessLookupError:
-                    continue
 
     def _kill_all(self) -> None:
         kill(self._owned()[1])
@@ -335,7 +335,7 @@ class Task:
             self._kill_timer.cancel()
         for pump in self._pumps:
             pump.finish()
-        for pid in self._pids:
-            self._groups.pop(pid, None)
+        if self._group is not None:
+            self._groups.pop(self._group, None)
         state, message = self._outcome
         self._owner.ended(self._plan.task_id, state, message())

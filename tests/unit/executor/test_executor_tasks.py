@@ -206,6 +206,16 @@ def test_a_failing_hook_fails_the_task(agent: FakeAgent, executor: RunningExecut
     assert not (executor.sandbox / "started").exists()
 
 
+def test_what_a_hook_leaves_in_the_background_is_gone_before_the_command(
+    agent: FakeAgent, executor: RunningExecutor
+) -> None:
+    hook = Hook("create", "sleep 73 & echo $! > background", 10.0)
+    command = "while kill -0 $(cat background); do sleep 0.05; done"
+    executor.launch(TaskLaunch(command, {}, hook=hook))
+    agent.status("TASK_FINISHED")
+    assert executor.wait() == 0
+
+
 def test_a_hook_out_of_time_fails_the_task(agent: FakeAgent, executor: RunningExecutor) -> None:
     hook = Hook("replace", "echo waiting >&2; setsid sleep 61", 0.5)
     executor.launch(TaskLaunch("touch started", {}, hook=hook))
