@@ -156,10 +156,22 @@ def _add_explanations(router: APIRouter, source: ServiceSource) -> None:
 
 
 def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
+    def known() -> dict[str, shapes.VolumeBody]:
+        return {volume["id"]: volume for volume in volumes.volumes_body(source.view, time.time())}
+
     @router.get("/volumes", tags=["volumes"], responses={200: _ok(list[shapes.VolumeBody])})
     async def list_volumes() -> Response:
         """Every volume: in use, kept after its pod instance left it, or of an unknown owner."""
         return _json(volumes.volumes_body(source.view, time.time()))
+
+    one: Responses = {200: _ok(shapes.VolumeBody), 404: NOT_FOUND}
+
+    @router.get("/volumes/{id:path}", tags=["volumes"], responses=one)
+    async def show_volume(id: str) -> Response:
+        """One volume, as in `/v1/volumes`."""
+        found = known()
+        _need("volume", id, found.keys())
+        return _json(found[id])
 
     ordered: Responses = {
         200: _ok(shapes.MessageBody, "Stored; the volume goes once its agent offers it"),
@@ -171,8 +183,7 @@ def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float
     @router.delete("/volumes/{id:path}", tags=["volumes"], responses=ordered)
     async def destroy_volume(id: str) -> Response:
         """Order a volume that no pod instance uses destroyed, with the data on it."""
-        known = {volume["id"] for volume in volumes.volumes_body(source.view, time.time())}
-        _need("volume", id, known)
+        _need("volume", id, known().keys())
         answer = await ask(source, Verb.VOLUMES_DESTROY, id, answer_seconds)
         return _json(answer.body, answer.status)
 

@@ -303,6 +303,14 @@ def test_a_volume_ordered_destroyed_says_so(volume_id: str) -> None:
     assert (marked["state"], marked["since"]) == ("to-be-destroyed", NOW - 10)
 
 
+def test_one_volume_is_the_one_of_the_list(client: TestClient) -> None:
+    body = checked(shapes.VolumeBody, client.get("/v1/volumes/volume-old").json())
+    (listed,) = [v for v in client.get("/v1/volumes").json() if v["id"] == "volume-old"]
+    assert body | {"age": 0} == listed | {"age": 0}
+    message = client.get("/v1/volumes/volume-olt").json()["message"]
+    assert message == "There is no volume 'volume-olt'. Did you mean 'volume-old'?"
+
+
 def test_quarantine_lists_what_is_no_volume_too(client: TestClient) -> None:
     body = checked(list[shapes.QuarantinedBody], client.get("/v1/quarantine").json())
     assert [(item["id"], item["kind"]) for item in body] == [

@@ -56,11 +56,12 @@ def test_an_address_of_another_machine_is_named(host: str) -> None:
 
 
 def test_stopping_ends_the_thread_and_frees_the_port() -> None:
+    before = set(threading.enumerate())
     server = ApiServer(create_app(Source(), {}), "127.0.0.1", 0)
     server.start()
     requests.get(url(server, "/v1/plans"), timeout=10)
     server.stop()
-    assert "api" not in {thread.name for thread in threading.enumerate()}
+    assert set(threading.enumerate()) == before
     with pytest.raises(requests.ConnectionError):
         requests.get(url(server, "/v1/plans"), timeout=10)
     again = ApiServer(create_app(Source(), {}), "127.0.0.1", server.port)

@@ -1,0 +1,131 @@
+"""Talking to the scheduler's API, and telling apart what can go wrong on the way."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+
+from holdfast_cli.errors import Failure, NotFound, Refused, Trouble, Unreachable
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SET_URL = "give the scheduler's address with --url or HOLDFAST_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the API: `text` as it came, `data` what the JSON says."""
+
+    status: int
+    text: str
+    data: Any
+
+
+class Connection:
+    """The scheduler at one URL. Nothing is sent, and `requests` not loaded, before it is used."""
+
+    def __init__(self, url: str) -> None:
+        """Raises click.UsageError when `url` is none of HTTP."""
+        wrong = click.UsageError(
+            f"{url!r} is no URL of a scheduler; expected something like {DEFAULT_URL}"
+        )
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port or IPv6 address that is none
+            raise wrong from None
+        if not valid:
+            raise wrong
+        self.url = url.rstrip("/")
+        self._direct = parts.hostname in _LOOPBACK
+
+    def get(self, *path: str, good: Collection[int] = (200,)) -> Reply:
+        """Read what is at the path, given in parts. `good` are the statuses that are answers."""
+        return self._ask("GET", path, good)
+
+    def post(self, *path: str) -> Reply:
+        return self._ask("POST", path, (200,))
+
+    def delete(self, *path: str) -> Reply:
+        return self._ask("DELETE", path, (200,))
+
+    def _ask(self, method: str, path: tuple[str, ...], good: Collection[int]) -> Reply:
+        import requests
+
+        url = "/".join([self.url, "v1", *(quote(part, safe="") for part in path)])
+        with requests.Session() as session:
+            # A proxy cannot reach the loopback interface of this machine.
+            session.trust_env = not self._direct
+            try:
+                response = session.request(
+                    method,
+                    url,
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,
+                    headers={"accept": "application/json"},
+                )
+            except requests.ReadTimeout:
+                raise self._silent(method) from None
+            except requests.exceptions.SSLError as error:
+                raise Unreachable(
+                    f"{self.url} is not trusted: {_cause(error)}. Name its certificate authority"
+                    " with REQUESTS_CA_BUNDLE."
+                ) from None
+            except requests.RequestException as error:
+                raise Unreachable(
+                    f"No scheduler answers at {self.url} ({_cause(error)}). Is it running? If it"
+                    f" is elsewhere, {_SET_URL}. Tasks run on without it."
+                ) from None
+        return self._understood(method, url, response.status_code, response.text, good)
+
+    def _silent(self, method: str) -> Failure:
+        text = f"The scheduler at {self.url} did not answer within {READ_SECONDS:g} s."
+        if method != "GET":
+            text += " It may have carried out the order: look before you repeat it."
+        return Unreachable(text)
+
+    def _understood(
+        self, method: str, url: str, status: int, text: str, good: Collection[int]
+    ) -> Reply:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            raise self._stranger(method, url, status) from None
+        if status in good:
+            return Reply(status, text, data)
+        message = data.get("message") if isinstance(data, dict) else None
+        if not isinstance(message, str):
+            raise self._stranger(method, url, status)
+        if status == 404:
+            raise NotFound(message)
+        if status == 409:
+            raise Refused(message)
+        raise Trouble(message)
+
+    def _stranger(self, method: str, url: str, status: int) -> Failure:
+        return Unreachable(
+            f"What answers at {self.url} is no Holdfast scheduler ({method} {url} gave HTTP"
+            f" {status}); {_SET_URL}."
+        )
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without the wrapping of urllib3 and requests around it."""
+    seen: BaseException = error
+    while True:
+        inner = getattr(seen, "reason", None) or next(
+            (arg for arg in seen.args if isinstance(arg, BaseException)), None
+        )
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    cause = seen.__cause__ or seen.__context__ or seen
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(seen).rpartition(": ")[2] or type(seen).__name__

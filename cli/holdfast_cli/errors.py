@@ -1,0 +1,36 @@
+"""What ends a command early: one line on standard error, and an exit code for scripts.
+
+The codes are documented in docs/cli.md; 1 and 2 are those of click.
+"""
+
+import click
+
+EXIT_TROUBLE = 6
+
+
+class Failure(click.ClickException):
+    """`message` says what happened and what to do next. Exit code 1."""
+
+
+class Unreachable(Failure):
+    """No scheduler answered."""
+
+    exit_code = 3
+
+
+class NotFound(Failure):
+    """The scheduler knows nothing of that name."""
+
+    exit_code = 4
+
+
+class Refused(Failure):
+    """The scheduler will not do it; nothing was changed."""
+
+    exit_code = 5
+
+
+class Trouble(Failure):
+    """The scheduler could not carry out what it was asked."""
+
+    exit_code = EXIT_TROUBLE

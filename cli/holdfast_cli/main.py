@@ -1,0 +1,68 @@
+"""The `holdfast` command. Only click is loaded before a command needs more."""
+
+from importlib import import_module
+
+import click
+
+from holdfast_cli.connection import DEFAULT_URL, Connection
+from holdfast_cli.errors import Failure
+from holdfast_cli.plans import plan
+from holdfast_cli.pods import explain, pod
+from holdfast_cli.service import endpoints, health, state
+from holdfast_cli.volumes import volumes
+
+PLAYGROUND = "playground"
+
+
+class _Root(click.Group):
+    """Loads the playground only when it is called, not to list it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _playground() if name == PLAYGROUND else command, rest
+
+
+def _playground() -> click.Command:
+    try:
+        module = import_module("holdfast_playground.commands")
+    except ModuleNotFoundError as error:
+        raise Failure(
+            f"The playground needs the Python package {error.name!r}, which is not installed:"
+            " run `pip install 'holdfast[playground]'`."
+        ) from error
+    command: click.Command = module.playground
+    return command
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--url",
+    envvar="HOLDFAST_URL",
+    default=DEFAULT_URL,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="Where the scheduler's API is.",
+)
+@click.version_option(package_name="holdfast", prog_name="holdfast")
+@click.pass_context
+def main(context: click.Context, url: str) -> None:
+    """Operate a stateful service on Apache Mesos.
+
+    Every command that reads takes --json. Exit codes: 0 done, 1 not done, 2 wrong usage, 3 no
+    scheduler reached, 4 no such name, 5 refused, 6 the scheduler is in trouble.
+    """
+    if context.invoked_subcommand != PLAYGROUND:
+        context.obj = Connection(url)
+
+
+for _command in (plan, pod, explain, volumes, endpoints, health, state):
+    main.add_command(_command)
+main.add_command(
+    click.Group(PLAYGROUND, help="A real Mesos cluster and ZooKeeper on this machine.")
+)
+
+if __name__ == "__main__":
+    main()

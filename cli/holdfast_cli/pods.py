@@ -1,0 +1,164 @@
+"""`holdfast pod` and `holdfast explain`."""
+
+from typing import Any
+
+import click
+
+from holdfast_cli import output
+from holdfast_cli.connection import Connection
+from holdfast_cli.output import Shown
+
+
+@click.group()
+def pod() -> None:
+    """The pod instances of the service."""
+
+
+@pod.command("list")
+@click.pass_obj
+@output.reads
+def list_pods(api: Connection) -> Shown:
+    """The names of all pod instances."""
+    return api.get("pod"), lambda names: click.echo("\n".join(names))
+
+
+@pod.command("status")
+@click.argument("pod", required=False)
+@click.pass_obj
+@output.reads
+def show_pods(api: Connection, pod: str | None) -> Shown:
+    """Where each pod instance is, what its tasks do, and why it does not run."""
+    if pod is not None:
+        return api.get("pod", pod, "status"), _show_one
+    return api.get("pod", "status"), _show_all
+
+
+def _show_all(body: dict[str, Any]) -> None:
+    instances = [instance for group in body["pods"] for instance in group["instances"]]
+    output.show_table(
+        ("pod", "state", "tasks", "agent", "zone", "reason"),
+        (
+            (
+                instance["name"],
+                output.status(instance["state"]),
+                ", ".join(_task(instance, task) for task in instance["tasks"]),
+                instance["agent"] or "-",
+                instance["zone"] or "-",
+                instance["reason"] or "",
+            )
+            for instance in instances
+        ),
+    )
+
+
+def _task(instance: dict[str, Any], task: dict[str, Any]) -> str:
+    short = task["name"].removeprefix(f"{instance['name']}-")
+    return f"{short} {_task_status(task)}"
+
+
+def _task_status(task: dict[str, Any]) -> str:
+    status: str = task.get("status", "not launched")
+    return f"{status}, not ready" if status == "RUNNING" and not task["ready"] else status
+
+
+def _show_one(instance: dict[str, Any]) -> None:
+    output.show_table(
+        ("pod", "state", "agent", "zone", "reason"),
+        [
+            (
+                instance["name"],
+                output.status(instance["state"]),
+                instance["agent"] or "-",
+                instance["zone"] or "-",
+                instance["reason"] or "",
+            )
+        ],
+    )
+    click.echo()
+    output.show_table(
+        ("task", "status", "id", "message"),
+        (
+            (
+                task["name"],
+                output.status(_task_status(task)),
+                task["id"] or "-",
+                task.get("message", ""),
+            )
+            for task in instance["tasks"]
+        ),
+    )
+    if instance["volumes"]:
+        click.echo()
+        output.show_table(
+            ("volume", "path", "size"),
+            (
+                (volume["id"], volume["path"], output.megabytes(volume["size"]))
+                for volume in instance["volumes"]
+            ),
+        )
+
+
+@pod.command("restart")
+@click.argument("pod")
+@click.pass_obj
+def restart_pod(api: Connection, pod: str) -> None:
+    """Stop the tasks of POD and start them again, on the same agent and volumes."""
+    click.echo(api.post("pod", pod, "restart").data["message"])
+
+
+@pod.command("replace")
+@click.argument("pod")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def replace_pod(api: Connection, pod: str, yes: bool) -> None:
+    """Start POD anew elsewhere, with empty volumes; its present ones are kept, unused.
+
+    For a pod instance whose agent will not come back.
+    """
+    if not yes:
+        click.echo(_what_replacing_means(api.get("pod", pod, "status").data))
+        if not click.confirm(f"Replace {pod}?"):
+            click.echo("Nothing was changed.")
+            raise click.exceptions.Exit(1)
+    click.echo(api.post("pod", pod, "replace").data["message"])
+
+
+def _what_replacing_means(instance: dict[str, Any]) -> str:
+    name, agent = instance["name"], instance["agent"]
+    lines = [f"{name} will be started anew on whatever agent fits, with new, empty volumes."]
+    if agent:
+        lines.append(f"Its tasks on agent {agent} are stopped first, if they run.")
+    if instance["volumes"]:
+        kept = ", ".join(
+            f"{volume['id']} ({volume['path']}, {output.megabytes(volume['size'])})"
+            for volume in instance["volumes"]
+        )
+        lines.append(f"Its data is kept on agent {agent}, but {name} will not use it again: {kept}")
+        lines.append("It stays there until you run `holdfast volumes destroy`.")
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("pod", required=False)
+@click.pass_obj
+@output.reads
+def explain(api: Connection, pod: str | None) -> Shown:
+    """Why POD, or any pod instance, does not run: each agent's first failing rule."""
+    if pod is not None:
+        return api.get("explain", pod), _explain_one
+    return api.get("explain"), _explain_all
+
+
+def _explain_all(body: dict[str, Any]) -> None:
+    if not body["pods"]:
+        click.echo("No pod instance waits for anything.")
+    for number, explanation in enumerate(body["pods"]):
+        if number:
+            click.echo()
+        _explain_one(explanation)
+
+
+def _explain_one(explanation: dict[str, Any]) -> None:
+    click.echo(f"{explanation['name']}: {explanation['reason'] or 'waits for nothing'}")
+    if explanation["agents"]:
+        output.show_table(("agent", "first failing rule"), sorted(explanation["agents"].items()))

@@ -1,0 +1,73 @@
+"""Commands about the service as a whole: endpoints, health, state."""
+
+from typing import Any
+
+import click
+
+from holdfast_cli import output
+from holdfast_cli.connection import Connection
+from holdfast_cli.errors import EXIT_TROUBLE
+from holdfast_cli.output import Shown
+
+HEALTH_STATUSES = (200, 202, 203, 208, 500, 503)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.pass_obj
+@output.reads
+def endpoints(api: Connection, name: str | None) -> Shown:
+    """Where clients connect: all names, or the addresses of NAME."""
+    if name is None:
+        return api.get("endpoints"), _names
+    return api.get("endpoints", name), _addresses
+
+
+def _names(names: list[str]) -> None:
+    click.echo("\n".join(names) if names else "No port of the service is advertised.")
+
+
+def _addresses(body: dict[str, list[str]]) -> None:
+    if not body["address"]:
+        click.echo("No task listens there now.")
+        return
+    output.show_table(("address", "dns (on DC/OS)"), zip(body["address"], body["dns"], strict=True))
+
+
+@click.command()
+@output.json_option
+@click.pass_context
+def health(context: click.Context, as_json: bool) -> None:
+    """How the service is. Exits with 6 when it is in error or cut off from Mesos."""
+    reply = context.obj.get("health", good=HEALTH_STATUSES)
+    if as_json:
+        output.show_json(reply)
+    else:
+        _health(reply.data)
+    if reply.status >= 500:
+        context.exit(EXIT_TROUBLE)
+
+
+def _health(body: dict[str, Any]) -> None:
+    output.show_table(
+        ("service", "state", "message"),
+        [(body["service"], output.status(body["status"]), body["message"])],
+    )
+    click.echo()
+    output.show_table(
+        ("plan", "status"),
+        ((name, output.status(status)) for name, status in body["plans"].items()),
+    )
+
+
+@click.group()
+def state() -> None:
+    """What the scheduler has stored about itself."""
+
+
+@state.command("framework-id")
+@click.pass_obj
+@output.reads
+def framework_id(api: Connection) -> Shown:
+    """The id Mesos knows the service by."""
+    return api.get("state", "frameworkId"), lambda ids: click.echo(ids[0])

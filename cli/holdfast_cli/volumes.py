@@ -1,0 +1,82 @@
+"""`holdfast volumes`."""
+
+from typing import Any
+
+import click
+
+from holdfast_cli import output
+from holdfast_cli.connection import Connection
+from holdfast_cli.errors import Refused
+from holdfast_cli.output import Shown
+
+
+@click.group()
+def volumes() -> None:
+    """The persistent volumes: in use, or kept after their pod instance left them."""
+
+
+@volumes.command("list")
+@click.pass_obj
+@output.reads
+def list_volumes(api: Connection) -> Shown:
+    """Every volume, whose it is and where."""
+    return api.get("volumes"), _table
+
+
+def _table(found: list[dict[str, Any]]) -> None:
+    if not found:
+        click.echo("There are no volumes.")
+        return
+    output.show_table(
+        ("id", "state", "pod", "agent", "path", "size", "age", "reason"),
+        (
+            (
+                volume["id"],
+                output.status(volume["state"]),
+                volume["pod"] or "-",
+                volume["agent"],
+                volume["path"] or "-",
+                output.megabytes(volume["size"]),
+                output.age(volume["age"]),
+                volume["reason"] or "",
+            )
+            for volume in found
+        ),
+    )
+
+
+@volumes.command("destroy")
+@click.argument("id")
+@click.option(
+    "--yes-destroy", metavar="ID", help="Do not ask: the same ID, a second time, for scripts."
+)
+@click.pass_obj
+def destroy_volume(api: Connection, id: str, yes_destroy: str | None) -> None:
+    """Destroy the volume ID and all data on it, for good. It must not be in use."""
+    if yes_destroy is not None and yes_destroy != id:
+        raise click.UsageError(
+            f"--yes-destroy names {yes_destroy!r}, the argument {id!r}; nothing was changed"
+        )
+    volume = api.get("volumes", id).data
+    if volume["state"] == "in-use":
+        raise Refused(
+            f"Volume {id} is in use by {volume['pod']}; nothing was changed."
+            f" `holdfast pod replace {volume['pod']}` would release it first."
+        )
+    if yes_destroy is None:
+        click.echo(_description(volume))
+        question = "Type its id again to destroy it and its data, for good"
+        if click.prompt(question, default="", show_default=False).strip() != id:
+            click.echo("That is not its id. Nothing was changed.")
+            raise click.exceptions.Exit(1)
+    click.echo(api.delete("volumes", id).data["message"])
+
+
+def _description(volume: dict[str, Any]) -> str:
+    what = f"Volume {volume['id']}, {output.megabytes(volume['size'])} on agent {volume['agent']}"
+    if volume["pod"]:
+        what += f", once of {volume['pod']}"
+    text = f"{what}: {volume['state']}"
+    if volume["age"] is not None:
+        text += f" for {output.age(volume['age'])}"
+    return text + (f" ({volume['reason']})." if volume["reason"] else ".")

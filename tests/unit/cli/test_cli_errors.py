@@ -1,0 +1,152 @@
+"""What goes wrong: one line on standard error with the next step, and an exit code each."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from click.testing import Result
+
+from holdfast_cli import connection
+from tests.unit.api.pictures import Source, answered
+
+Run = Callable[..., Result]
+
+
+def told(result: Result, code: int) -> str:
+    """The one line on standard error of a command that ended with that code."""
+    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
+    (line,) = result.stderr.splitlines()
+    assert result.stdout == ""
+    return line
+
+
+@pytest.fixture
+def closed() -> str:
+    """The URL of a port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        code, headers, body = {
+            "/html": (200, {}, b"<html>hello</html>"),
+            "/list": (404, {}, b"[]"),
+            "/moved": (301, {"Location": "/elsewhere"}, b""),
+            "/fault": (500, {}, b'{"message": "it broke"}'),
+            "/odd": (404, {}, b'{"detail": "?"}'),
+        }[self.path.removesuffix("/v1/plans")]
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the terminal of the tests."""
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[str]:
+    """A web server that is no scheduler."""
+    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_scheduler_that_is_not_there(run: Run, closed: str) -> None:
+    line = told(run("plan", "list", at=closed), 3)
+    assert f"No scheduler answers at {closed} (connection refused)" in line
+    assert "--url or HOLDFAST_URL" in line
+
+
+def test_a_host_that_does_not_exist(run: Run) -> None:
+    line = told(run("plan", "list", at="http://no-such-host.invalid:8080"), 3)
+    assert "http://no-such-host.invalid:8080 (" in line
+
+
+def test_a_proxy_is_not_asked_for_this_machine(
+    run: Run, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", closed)
+    assert run("plan", "list").exit_code == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_scheduler_that_says_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(connection, "READ_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        at = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = ("plan", "list") if method == "GET" else ("pod", "restart", "etcd-0")
+        line = told(run(*command, at=at), 3)
+    assert "did not answer within 0.1 s" in line
+    assert ("look before you repeat it" in line) == (method == "POST")
+
+
+@pytest.mark.parametrize("path", ["/html", "/list", "/moved", "/odd"])
+def test_an_url_of_something_else(run: Run, stranger: str, path: str) -> None:
+    line = told(run("plan", "list", at=stranger + path), 3)
+    assert "is no Holdfast scheduler" in line
+    assert "--url or HOLDFAST_URL" in line
+
+
+@pytest.mark.parametrize(
+    "wrong", ["foo", "localhost:8080", "ftp://x", "http://", "http://x:y", "http://[::1"]
+)
+def test_what_is_no_url_is_wrong_usage(run: Run, wrong: str) -> None:
+    result = run("plan", "list", at=wrong)
+    assert result.exit_code == 2
+    assert f"{wrong!r} is no URL of a scheduler; expected something like http" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("plan show deplo", "'deploy'"),
+        ("pod status etdc-1", "'etcd-1'"),
+        ("pod restart etcd_0", "'etcd-0'"),
+        ("pod replace etcd_0", "'etcd-0'"),
+        ("explain ETCD-2x", "'etcd-2'"),
+        ("endpoints clients", "'client'"),
+        ("volumes destroy volume-olt", "'volume-old'"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(
+    run: Run, source: Source, command: str, meant: str
+) -> None:
+    assert f"Did you mean {meant}?" in told(run(*command.split()), 4)
+    assert source.commands == []
+
+
+def test_a_name_cannot_leave_its_place_in_the_path(run: Run) -> None:
+    assert "no plan" in told(run("plan", "show", "x?y#z"), 4)
+
+
+def test_a_refusal_is_passed_on(run: Run, source: Source) -> None:
+    source.reply = answered(409, message="etcd-2 has not been launched yet")
+    assert "etcd-2 has not been launched yet" in told(run("pod", "restart", "etcd-2"), 5)
+
+
+def test_a_scheduler_that_stands_still(run: Run, source: Source) -> None:
+    source.reply = lambda verb, target: Future()
+    line = told(run("pod", "restart", "etcd-0"), 6)
+    assert "has not answered within 0.2 s" in line
+    assert "before you ask again" in line
+
+
+def test_a_fault_of_the_scheduler(run: Run, stranger: str) -> None:
+    assert "it broke" in told(run("plan", "list", at=f"{stranger}/fault"), 6)
+
+
+def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
+    assert run("pods").exit_code == 2
+    assert run("plan", "list", "--jsn").exit_code == 2
