@@ -280,6 +280,14 @@ def nodes(client: KazooClient, service: str, path: str) -> list[str]:
     return sorted(client.get_children(f"{service_root(service)}/{path}".rstrip("/")))
 
 
+def expire(store: ZooKeeperStore, server: ZooKeeperServer) -> None:
+    """Close the store's session from a second client, which for ZooKeeper ends it."""
+    other = KazooClient(server.hosts, client_id=store._client.client_id)
+    other.start()
+    other.stop()
+    other.close()
+
+
 class TestElection:
     def test_the_second_waits_and_says_for_whom(self, schedulers: Schedulers, service: str) -> None:
         first = schedulers.leader(service, address="one.example:8080")
@@ -310,6 +318,28 @@ class TestElection:
         second = schedulers.open(service)
         threading.Timer(0.3, stop.set).start()
         assert not second.elect(stop, schedulers.told.append)
+
+    def test_a_standby_whose_session_expired_queues_up_again(
+        self, schedulers: Schedulers, operator: KazooClient, server: ZooKeeperServer, service: str
+    ) -> None:
+        leader = schedulers.leader(service)
+        lost: list[str] = []
+        standby = schedulers.open(service, on_lost=lost.append)
+        elected = threading.Event()
+
+        def stand() -> None:
+            if standby.elect(schedulers.stop, schedulers.told.append):
+                elected.set()
+
+        threading.Thread(target=stand, daemon=True).start()
+        until(lambda: len(nodes(operator, service, "election")) == 2)
+        before = nodes(operator, service, "election")
+        expire(standby, server)
+        until(lambda: len(now := nodes(operator, service, "election")) == 2 and now != before)
+        leader.close()
+        until(elected.is_set)
+        standby.commit([("a", {})])
+        assert lost == []
 
     def test_nobody_leads(self, schedulers: Schedulers, service: str) -> None:
         assert schedulers.open(service).leader_hint() is None
@@ -420,10 +450,7 @@ class TestInterruptions:
         lost: list[str] = []
         leader = schedulers.leader(service, on_lost=lost.append)
         leader.commit([("a", {"n": 1})])
-        other = KazooClient(server.hosts, client_id=leader._client.client_id)
-        other.start()
-        other.stop()
-        other.close()
+        expire(leader, server)
         until(lambda: lost)
         until(lambda: leader.connected)  # kazoo has a new session by now; we do not lead with it
         with pytest.raises(SessionLost, match="must stop"):

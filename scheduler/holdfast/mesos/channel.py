@@ -26,6 +26,9 @@ _REPEATABLE = frozenset(
     }
 )
 
+# How a master (src/master/http.cpp) words a 400 that means: subscribe again.
+_UNKNOWN_TO_IT = ("stream id", "framework cannot be found")
+
 
 class Outcome(StrEnum):
     """What became of a call."""
@@ -122,7 +125,7 @@ def _refused(status: int, reason: str) -> CallResult:
     text = f"HTTP {status}: {reason}"
     if status == 307:
         return rejected("this master does not lead any more", stale=True)
-    if status == 403 or (status == 400 and "stream id" in reason.lower()):
+    if status == 403 or (status == 400 and any(text in reason.lower() for text in _UNKNOWN_TO_IT)):
         return rejected(text, stale=True)
     if status == 503 or 400 <= status < 500:
         return rejected(text)

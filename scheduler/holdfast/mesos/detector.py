@@ -8,6 +8,8 @@ from holdfast.mesos.leader_http import HttpDetector
 from holdfast.mesos.leader_zookeeper import ZooKeeperDetector
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 
+DEFAULT_PORT = 5050
+
 
 def detector_for(address: str, access: Access | None = None) -> LeaderDetector:
     """The detector for `zk://host:port,host:port/path`, `http(s)://host:port` or `host:port`.
@@ -26,15 +28,13 @@ def _base_url(address: str) -> str:
     url = address if "://" in address else f"http://{address}"
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
     except ValueError:
-        parts, port = urlsplit(""), None
-    bare = "://" not in address and parts.path not in ("", "/")  # most likely a misspelt zk://
-    web = parts.scheme in ("http", "https") and parts.hostname
-    if not web or bare or parts.query or parts.fragment:
+        parts, host, port = urlsplit(""), None, 0
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         raise MasterAddressError(
             f"{address!r} is not the address of a Mesos master: expected "
             "zk://host:port,host:port/path, http://host:port, https://host:port or host:port"
         )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port or 5050}{parts.path.rstrip('/')}"
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"

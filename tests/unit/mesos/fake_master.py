@@ -3,6 +3,7 @@
 import json
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -78,10 +79,11 @@ class FakeMaster:
     stream open wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = tls
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"http://{self.address}"
+        self.url = f"{'https' if tls else 'http'}://{self.address}"
         self.requests: list[Exchange] = []
         self.calls: queue.Queue[Json] = queue.Queue()
         self.connections = 0
@@ -125,6 +127,12 @@ class FakeMaster:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
+            self._open.append(connection)
         with connection, connection.makefile("rb") as reader:
             try:
                 while exchange := _read(connection, reader):

@@ -13,62 +13,11 @@ from holdfast.mesos.backoff import Backoff
 from holdfast.mesos.channel import Outcome
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.leader import MasterAddressError
-from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskState, TaskStatus
+from holdfast.mesos.messages import MasterInfo, OperationStatus, TaskState, TaskStatus
 from tests.unit.mesos.fake_master import Exchange, FakeMaster
+from tests.unit.mesos.recorder import Recorder, until
 
 INFO = calls.framework_info("db", role="db-role", user="root", principal="db-principal")
-
-
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come to hold in time"
-        time.sleep(0.005)
-
-
-class Recorder:
-    """A listener that keeps what it is told, as (what, details) pairs."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
-        self.times: list[float] = []
-
-    def of(self, kind: str) -> list[Any]:
-        return [details for what, details in list(self.told) if what == kind]
-
-    def _note(self, what: str, details: Any) -> None:
-        self.told.append((what, details))
-        self.times.append(time.monotonic())
-
-    def subscribed(self, framework_id: str, master: MasterInfo) -> None:
-        self._note("subscribed", (framework_id, master))
-
-    def disconnected(self, reason: str) -> None:
-        self._note("disconnected", reason)
-
-    def waiting(self, reason: str) -> None:
-        self._note("waiting", reason)
-
-    def offers(self, offers: tuple[Offer, ...]) -> None:
-        self._note("offers", offers)
-
-    def rescinded(self, offer_id: str) -> None:
-        self._note("rescinded", offer_id)
-
-    def status(self, status: TaskStatus) -> None:
-        self._note("status", status)
-
-    def operation_status(self, status: OperationStatus) -> None:
-        self._note("operation_status", status)
-
-    def agent_failed(self, agent_id: str, executor_id: str | None) -> None:
-        self._note("agent_failed", (agent_id, executor_id))
-
-    def failed_over(self, message: str) -> None:
-        self._note("failed_over", message)
-
-    def fatal(self, message: str) -> None:
-        self._note("fatal", message)
 
 
 class Masters:
@@ -361,11 +310,17 @@ class TestInterruptions:
         assert [what for what, _ in heard.told] == ["subscribed"]
         assert [r.message["type"] for r in master.requests] == ["SUBSCRIBE"]
 
-    @pytest.mark.parametrize("status", [400, 403])
+    @pytest.mark.parametrize(
+        ("status", "reason"),
+        [
+            (400, b"The stream ID 'stream-1' included in this request didn't match the stream ID"),
+            (400, b"Framework cannot be found"),
+            (403, b"Framework is not subscribed"),
+        ],
+    )
     def test_a_stale_stream_id_means_subscribing_again(
-        self, master: FakeMaster, heard: Recorder, connect: Connect, status: int
+        self, master: FakeMaster, heard: Recorder, connect: Connect, status: int, reason: bytes
     ) -> None:
-        reason = b"The stream ID 'stream-1' included in this request didn't match the stream ID"
         master.call = lambda exchange: exchange.answer(status, reason)
         connection = connect(backoff=quick())
         until(lambda: heard.told)
