@@ -16,7 +16,14 @@ from holdfast.service.model import (
     TaskSpec,
 )
 from holdfast.service.task_env import task_environment
-from holdfast_executor.contract import ARCHIVE_NAME, ConfigTemplate, Hook, RLimit, TaskLaunch
+from holdfast_executor.contract import (
+    ARCHIVE_NAME,
+    EXECUTOR_COMMAND,
+    ConfigTemplate,
+    Hook,
+    RLimit,
+    TaskLaunch,
+)
 
 Json = dict[str, Any]
 
@@ -80,7 +87,7 @@ def _executor(launch: Launch, settings: LaunchSettings) -> Json:
         "source": launch.service.name,
         "command": {
             "shell": True,
-            "value": f"exec python3 ./{ARCHIVE_NAME}",
+            "value": EXECUTOR_COMMAND,
             "uris": uris,
             "user": launch.service.user,
         },
