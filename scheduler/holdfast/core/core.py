@@ -13,9 +13,11 @@ from holdfast.core.allocation import Allocation, Wanted, launched_tasks
 from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
 from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
+    Accept,
     Acknowledge,
     AcknowledgeOperation,
     Decision,
+    Decline,
     Effect,
     Kill,
     Reconcile,
@@ -30,6 +32,7 @@ from holdfast.core.moves import Start, Stop, Wait, next_move
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.view import Explanation, View
+from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
 from holdfast.plans.derive import deploy_plan, recovery_plan
 from holdfast.plans.plan import Plan
@@ -65,6 +68,7 @@ class Core:
         self._home_region: str | None = None
         self._offers: dict[str, Offer] = {}
         self._reconciliation = Reconciliation()
+        self._withdrawals = Withdrawals()
         self._demand = Demand()
         self._killed: dict[str, float] = {}
         self._sweep_until = 0.0
@@ -84,6 +88,7 @@ class Core:
         self._out = []
         for event in events:
             self._take(event, now)
+        self._take_back(now)
         wanted = self._moves(self._plans(now)[0], now)
         self._use_offers(wanted, now)
         if self._connected:
@@ -124,6 +129,7 @@ class Core:
             case ev.Disconnected(reason):
                 self._connected = False
                 self._offers.clear()
+                self._withdrawals.clear()
                 self._decide(f"disconnected: {reason}; tasks run on")
             case ev.OffersReceived(offers):
                 self._count("offers.received", len(offers))
@@ -155,6 +161,7 @@ class Core:
     def _subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._connected = True
         self._offers.clear()
+        self._withdrawals.clear()
         self._home_region = event.master.region
         self._demand.subscribed(self._demand.suppressed)
         if event.framework_id != self.ledger.framework_id:
@@ -166,6 +173,12 @@ class Core:
 
     def _status(self, status: TaskStatus, now: float) -> None:
         self._count(f"task_status.{status.state.lower()}")
+        if (
+            status.state is TaskState.GONE
+            and status.uuid is None
+            and self._withdrawals.doubts(status.task_id)
+        ):
+            return  # the master does not know it yet; its launch may still arrive
         self._reconciliation.answered(status.task_id)
         if status.uuid and status.agent_id:
             self._out.append(Acknowledge(status.task_id, status.agent_id, status.uuid))
@@ -179,18 +192,22 @@ class Core:
             new = retired_after(old, status, now)
             if new != old:
                 self.ledger.put_retired(new)
-            if any(task.id == status.task_id and task.live for task in new.tasks):
+            if _runs(status):
                 self._kill(status.task_id, status.agent_id, now)
 
     def _stray(self, status: TaskStatus, now: float) -> None:
         """A task of our framework that no record knows: a second owner of some data, perhaps."""
-        if status.state in records.DEAD or status.state in records.UNCERTAIN:
+        if not _runs(status):
             return
         self._decide(f"killing {status.task_id}: no record knows it")
         self._kill(status.task_id, status.agent_id, now)
 
     def _pod_status(self, old: Pod, status: TaskStatus, now: float) -> None:
         new = pod_after(old, status, self.ledger.spec_of, now)
+        if _runs(status) and any(t.id == status.task_id and t.dead for t in new.tasks):
+            # Its place may be taken by now: it must not live beside its successor.
+            self._decide(f"killing {status.task_id}: it runs although it was given up for dead")
+            self._kill(status.task_id, status.agent_id, now)
         if new == old:
             return
         self.ledger.put_pod(new)
@@ -204,23 +221,28 @@ class Core:
             self._decide(f"{new.name}: failed {new.failures} times; next try in {wait:.0f} s")
 
     def _call_failed(self, event: ev.CallFailed, now: float) -> None:
-        """A launch that never left is undone; one that may have arrived is asked about."""
+        """A launch that never left is undone; one that may have arrived, or still may, is asked
+        about once its offers are taken back."""
         self._count("calls.failed")
         self._decide(f"{type(event.call).__name__.upper()} failed: {event.reason}")
-        for task_id in launched_tasks(event.call):
-            if event.sent:
-                self._reconciliation.ask(task_id, now)
-            else:
-                self._status(
-                    TaskStatus(
-                        task_id,
-                        TaskState.DROPPED,
-                        message=f"the launch was not sent: {event.reason}",
-                    ),
-                    now,
-                )
+        tasks = launched_tasks(event.call)
+        if not event.sent:
+            for task_id in tasks:
+                reason = f"the launch was not sent: {event.reason}"
+                self._status(TaskStatus(task_id, TaskState.DROPPED, message=reason), now)
+            tasks = []
+        if isinstance(event.call, Accept | Decline):
+            self._withdrawals.failed(event.call, tuple(tasks), now)
         if isinstance(event.call, Suppress | Revive):
             self._demand.subscribed(isinstance(event.call, Revive))
+
+    def _take_back(self, now: float) -> None:
+        if not self._connected:
+            return
+        declines, settled = self._withdrawals.step(now)
+        self._out.extend(declines)
+        for task_id in settled:
+            self._reconciliation.ask(task_id, now)
 
     def _command(self, event: ev.Command, now: float) -> None:
         try:
@@ -309,6 +331,7 @@ class Core:
     def _use_offers(self, wanted: Sequence[Wanted], now: float) -> None:
         if not self._offers:
             return
+        self._demand.offered(now)
         result = self._allocation.use(tuple(self._offers.values()), wanted, self._home_region, now)
         self._offers.clear()
         for name, agents in result.refusals.items():
@@ -385,3 +408,8 @@ class Core:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._counters[name] = self._counters.get(name, 0) + number
+
+
+def _runs(status: TaskStatus) -> bool:
+    """Whether the status says that the task runs or is about to."""
+    return status.state not in records.DEAD and status.state not in records.UNCERTAIN

@@ -6,6 +6,14 @@ TOKENS = 5
 REFILL_SECONDS = 5.0
 """A burst of revives is free; then one every five seconds, to spare the allocator."""
 
+UNHEARD_SECONDS = 10.0
+"""Offers that come so long after SUPPRESS show that the master does not know of it."""
+
+AGAIN_SECONDS = 60.0
+MOST_AGAIN_SECONDS = 900.0
+"""A REVIVE after which no offer came is repeated: at first after, at most after that time. Of two
+calls the one that seemed lost may have arrived last."""
+
 
 class Wish(Enum):
     """What to tell the master."""
@@ -23,11 +31,20 @@ class Demand:
         self._known: frozenset[str] = frozenset()
         self._tokens = float(TOKENS)
         self._filled = 0.0
+        self._told = 0.0
+        self._offered = 0.0
+        self._patience = AGAIN_SECONDS
 
     def subscribed(self, suppressed: bool) -> None:
         """A subscription begins with no filters; offers come unless it asked for none."""
         self.suppressed = suppressed
         self._known = frozenset()
+
+    def offered(self, now: float) -> None:
+        """Offers came in."""
+        self._offered = now
+        if self.suppressed and now - self._told > UNHEARD_SECONDS:
+            self.suppressed = False
 
     def update(self, needs: frozenset[str], now: float) -> Wish:
         """What to send, given the keys of everything that waits for an offer.
@@ -40,14 +57,19 @@ class Demand:
             if self.suppressed:
                 return Wish.NOTHING
             self.suppressed = True
+            self._told = now
             return Wish.SUPPRESS
         fresh = needs - self._known
-        if not fresh and not self.suppressed:
+        silent = now - max(self._told, self._offered) > self._patience
+        if not fresh and not self.suppressed and not silent:
             self._known = needs
             return Wish.NOTHING
         if not self._take(now):
             return Wish.NOTHING
+        again = min(MOST_AGAIN_SECONDS, self._patience * 2)
+        self._patience = AGAIN_SECONDS if fresh else again
         self.suppressed = False
+        self._told = now
         self._known = needs
         return Wish.REVIVE
 

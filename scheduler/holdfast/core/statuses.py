@@ -29,6 +29,7 @@ def task_after(task: Task, status: TaskStatus, now: float) -> Task:
     """The task once the status is known. What comes after death is not believed."""
     if task.dead:
         return task
+    status = _as_known(status)
     if status.state is TaskState.STAGING and task.state is not TaskState.STAGING:
         if not task.uncertain:
             return task  # an answer to an old question
@@ -48,6 +49,18 @@ def task_after(task: Task, status: TaskStatus, now: float) -> Task:
         message=status.message[:500],
         since=now if status.state is not task.state else task.since,
     )
+
+
+def _as_known(status: TaskStatus) -> TaskStatus:
+    """The status with TASK_DROPPED kept for launches that certainly never ran.
+
+    An agent also answers so for a task it has forgotten, as after its machine lost power; that one
+    may have run, and written (slave.cpp: "task unknown to the agent", "Cannot find executor").
+    """
+    forgotten = {"REASON_RECONCILIATION", "REASON_EXECUTOR_TERMINATED"}
+    if status.state is TaskState.DROPPED and status.reason in forgotten:
+        return replace(status, state=TaskState.GONE)
+    return status
 
 
 def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], now: float) -> Pod:

@@ -203,9 +203,7 @@ def test_replace_waits_for_the_old_task_and_keeps_its_volume() -> None:
     assert operations(effects) == ["RESERVE", "CREATE", "LAUNCH"]
     driver.status(driver.task_id("db-0"), TaskState.RUNNING)
     # The old agent returns with the old task: it is killed, its volume kept.
-    assert of(ef.Kill, driver.status(old, TaskState.RUNNING, after=60)) == [
-        ef.Kill(old, "agent-1")
-    ]
+    assert of(ef.Kill, driver.status(old, TaskState.RUNNING, after=60)) == [ef.Kill(old, "agent-1")]
     driver.status(old, TaskState.KILLED)
     effects = driver.offer(offer(1, reserved=reserved))
     unreserved = [
@@ -267,14 +265,87 @@ def test_launch_that_was_not_sent_is_tried_again() -> None:
     assert operations(driver.offer(offer(1), after=5)) == ["RESERVE", "CREATE", "LAUNCH"]
 
 
-def test_launch_with_an_unknown_outcome_is_asked_about() -> None:
+def test_launch_with_an_unknown_outcome_is_asked_about_once_its_offer_is_taken_back() -> None:
     driver = Driver(service(1))
     driver.subscribe()
     accept = of(ef.Accept, driver.offer(offer(1)))[0]
     effects = driver(ev.CallFailed(accept, "timeout", sent=True))
+    declined = of(ef.Decline, effects)
+    assert [d.offer_ids for d in declined] == [accept.offer_ids]
+    assert not of(ef.Reconcile, effects), "the launch may still arrive"
+    assert of(ef.Decline, driver(ev.CallFailed(declined[0], "timeout", sent=True), after=2)) == []
+    assert of(ef.Decline, driver(ev.Tick(), after=2)) == declined
+    effects = driver(ev.Tick(), after=1)
     asked = [r.tasks for r in of(ef.Reconcile, effects)]
     assert asked == [((driver.task_id("db-0"), "agent-1"),)]
     assert not of(ef.Accept, driver.offer(offer(1), after=5))
+
+
+def test_launch_that_may_still_arrive_is_not_taken_for_gone() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    accept = of(ef.Accept, driver.offer(offer(1)))[0]
+    driver(ev.CallFailed(accept, "timeout", sent=True))
+    gone = TaskStatus(driver.task_id("db-0"), TaskState.GONE, agent_id="agent-1")
+    driver(ev.CallFailed(ef.Decline(accept.offer_ids, 1.0), "timeout", True))
+    driver(ev.StatusReceived(gone))
+    assert driver.core.ledger.pods["db-0"].tasks[0].state is TaskState.STAGING
+    driver(ev.Tick(), after=2)
+    driver(ev.Tick(), after=2)
+    driver(ev.StatusReceived(gone))
+    assert driver.core.ledger.pods["db-0"].tasks[0].state is TaskState.GONE
+
+
+def test_offer_whose_decline_failed_is_declined_again() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    decline = of(ef.Decline, driver.offer(offer(1, cpus=0.1)))[0]
+    effects = driver(ev.CallFailed(decline, "HTTP 503", sent=False))
+    assert [d.offer_ids for d in of(ef.Decline, effects)] == [("offer-1",)]
+    assert not of(ef.Decline, driver(ev.Tick(), after=5))
+
+
+def test_task_given_up_for_dead_is_killed_when_it_runs_after_all() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    driver.offer(offer(1))
+    task_id = driver.task_id("db-0")
+    driver.status(task_id, TaskState.GONE)
+    effects = driver.status(task_id, TaskState.RUNNING, after=20)
+    assert of(ef.Kill, effects) == [ef.Kill(task_id, "agent-1")]
+
+
+def test_task_its_agent_forgot_may_have_written() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    driver.offer(offer(1))
+    forgotten = TaskStatus(
+        driver.task_id("db-0"),
+        TaskState.DROPPED,
+        agent_id="agent-1",
+        uuid="uuid",
+        source="SOURCE_AGENT",
+        reason="REASON_RECONCILIATION",
+    )
+    driver(ev.StatusReceived(forgotten))
+    assert not of(ef.Accept, driver.offer(offer(2), after=3600)), "its data may be on agent 1"
+
+
+def test_suppress_that_a_late_revive_undid_is_repeated() -> None:
+    driver = Driver(service(1))
+    driver.run(1)
+    assert of(ef.Suppress, driver(ev.Tick(), after=60))
+    assert not of(ef.Suppress, driver.offer(offer(1), after=1)), "it was on its way"
+    assert of(ef.Suppress, driver.offer(offer(1), after=30))
+
+
+def test_revive_that_a_late_suppress_undid_is_repeated() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    driver.offer(offer(1, cpus=0.1))
+    assert not of(ef.Revive, driver(ev.Tick(), after=50))
+    assert of(ef.Revive, driver(ev.Tick(), after=20))
+    assert not of(ef.Revive, driver(ev.Tick(), after=100)), "at growing intervals"
 
 
 def test_restarted_scheduler_restarts_nothing() -> None:
