@@ -160,4 +160,3 @@ def _predecessors(service: ServiceSpec, pod: str) -> list[str]:
         if service.deploy.strategy is Strategy.SERIAL:
             earlier += names
     return earlier
-

@@ -101,9 +101,7 @@ class Master:
 
     # -- subscriptions ------------------------------------------------------------------------
 
-    def subscribe(
-        self, subscriber: Subscriber, framework_id: str | None, suppressed: bool
-    ) -> str:
+    def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> str:
         if self.subscriber is not None and self.subscriber.open:
             self.subscriber.deliver("ERROR", "Framework failed over")
             self.subscriber.open = False

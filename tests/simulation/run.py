@@ -1,8 +1,8 @@
 """Runs seeds of the simulation, on all cores, and shrinks what fails.
 
-    python -m tests.simulation.run --seeds 1000 [--start 0] [--jobs 2]
-    python -m tests.simulation.run --start 17 --seeds 1 --trace
-    python -m tests.simulation.run --start 17 --seeds 1 --faults 12.50:crash:3,40.00:removed:1
+python -m tests.simulation.run --seeds 1000 [--start 0] [--jobs 2]
+python -m tests.simulation.run --start 17 --seeds 1 --trace
+python -m tests.simulation.run --start 17 --seeds 1 --faults 12.50:crash:3,40.00:removed:1
 """
 
 import argparse

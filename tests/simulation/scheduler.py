@@ -283,7 +283,9 @@ class Scheduler:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.heard = False
-            self._clock.after(self._clock.between(0.0, 0.5), lambda: self._master.unsubscribe(stream))
+            self._clock.after(
+                self._clock.between(0.0, 0.5), lambda: self._master.unsubscribe(stream)
+            )
         self._on_exit(self, reason)
 
     # -- the subscription ---------------------------------------------------------------------

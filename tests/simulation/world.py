@@ -68,13 +68,14 @@ class World:
         )
 
     def _exited(self, scheduler: Scheduler, reason: str) -> None:
-        if not any(other.alive for other in self.schedulers) and not self._starting:
+        # Whoever led before the newest cannot be elected: its session has ended, unknown to it.
+        if not self.newest.alive and not self._starting:
             self._starting = True
             self.clock.after(self.clock.between(0.5, 15.0), self._start_again)
 
     def _start_again(self) -> None:
         self._starting = False
-        if not any(other.alive for other in self.schedulers):
+        if not self.newest.alive:
             self.start_scheduler()
 
     def fail_over(self, seconds: float) -> None:
@@ -158,6 +159,9 @@ class World:
 
     def _become_silent(self) -> None:
         self.clock.run_until(self.clock.now + 120.0)
+        deadline = self.clock.now + 1300.0  # agents wait up to ten minutes between repetitions
+        while self._unacknowledged() and self.clock.now < deadline:
+            self.clock.run_until(self.clock.now + 10.0)
         self.clock.run_until(self.clock.now + 60.0, done=lambda: self.master.suppressed)
         if not self.master.suppressed:
             self.judge.violate("I10", "there is nothing to do, and offers still come")
@@ -167,10 +171,8 @@ class World:
                 if not task.dead and (truth is None or truth.state != task.state):
                     state = truth.state if truth else "no such task"
                     self.judge.violate("I5", f"{task.id} is {task.state} on record: {state}")
-        for agent in self.agents:
-            for known in agent.tasks.values():
-                if known.updates:
-                    self.judge.violate("I5", f"an update of {known.id} is not acknowledged")
+        for task_id in self._unacknowledged():
+            self.judge.violate("I5", f"an update of {task_id} is not acknowledged")
 
     def _replace_the_lost(self) -> None:
         """The operator gives up the pod instances whose data is on a removed machine."""
@@ -215,6 +217,9 @@ class World:
     def _running(self) -> set[str]:
         return {task.id for a in self.agents for task in a.tasks.values() if task.alive}
 
+    def _unacknowledged(self) -> list[str]:
+        return [task.id for a in self.agents for task in a.tasks.values() if task.updates]
+
     def _task(self, task_id: str) -> Task | None:
         return next((a.tasks[task_id] for a in self.agents if task_id in a.tasks), None)
 
@@ -258,5 +263,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**before)
-
-
