@@ -19,6 +19,7 @@ import orjson
 import psutil
 from kazoo.client import KazooClient
 
+from benchmarks.cpu import Usage, usage
 from benchmarks.master_events import MasterEvents
 from holdfast.core import events as ev
 from holdfast.core.core import Core
@@ -41,7 +42,7 @@ SCHEDULER_COMMAND: Sequence[str] = (sys.executable, "-m", "holdfast.main")
 PORT = 8080
 BLIND = Path(__file__).with_name("blind.py")
 BARE_EXECUTOR = Path(__file__).with_name("bare_executor.py")
-DEADLINE_SECONDS = 300.0
+DEADLINE_SECONDS = 120.0
 POLL_SECONDS = 0.02
 
 T = TypeVar("T")
@@ -83,13 +84,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """How Holdfast did. CPU is in seconds; memory in MB; transactions are ZooKeeper's.
+    """How Holdfast did: CPU in seconds, memory in MB. `total` is with Mesos and the executors.
 
     `seconds` go from the subscription to the moment the last RUNNING was stored, and so does what
     has no `startup` in its name. ZooKeeper counts no reads and heartbeats as transactions.
     """
 
     seconds: float
+    total: Usage
     startup_seconds: float
     cpu: float
     startup_cpu: float
@@ -97,6 +99,14 @@ class Deployment:
     transactions: int
     startup_transactions: int
     commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlindDeployment:
+    """How the blind launcher did, from its subscription to the last RUNNING it was told of."""
+
+    seconds: float
+    total: Usage
 
 
 def holdfast(folder: Path, load_: Load) -> Deployment:
@@ -108,6 +118,7 @@ def holdfast(folder: Path, load_: Load) -> Deployment:
         seen = MasterEvents(cluster.leader().removeprefix("http://"), "bench")
         with _zookeeper(cluster.zookeeper_address) as records:
             at_start = _last_transaction(cluster.zookeeper_address)
+            before = _usage(cluster)
             started = time.time()
             command = [*SCHEDULER_COMMAND, str(svc_yml), "--host", host, "--port", str(PORT)]
             with _running(command, folder / "scheduler.log") as process:
@@ -118,12 +129,14 @@ def holdfast(folder: Path, load_: Load) -> Deployment:
                 _wait(lambda: len(seen.running) == load_.pods, "every task ran", alive)
                 ended = _wait(lambda: _stored(records, load_.pods), "RUNNING was stored", alive)
                 cpu = _cpu(process)
+                total = _usage(cluster).since(before).without(startup_cpu)
                 memory = process.memory_info().rss / 2**20
                 last = _last_transaction(cluster.zookeeper_address)
                 epoch = json.loads(records.get(f"{service_root('bench')}/epoch")[0])
     assert seen.came is not None
     return Deployment(
         seconds=ended - seen.came,
+        total=total,
         startup_seconds=seen.came - started,
         cpu=cpu - startup_cpu,
         startup_cpu=startup_cpu,
@@ -134,11 +147,8 @@ def holdfast(folder: Path, load_: Load) -> Deployment:
     )
 
 
-def blindly(folder: Path, load_: Load, *, bare: bool = False) -> float:
-    """Seconds the blind launcher takes for the same; `bare` with an executor that does nothing.
-
-    From its subscription to the last RUNNING. Raises Failed.
-    """
+def blindly(folder: Path, load_: Load, *, bare: bool = False) -> BlindDeployment:
+    """The same by the blind launcher; `bare` with an executor that does nothing. Raises Failed."""
     with _cluster(folder, load_) as cluster:
         host = cluster.zookeeper_address.partition(":")[0]
         svc_yml = folder / "svc.yml"
@@ -158,17 +168,18 @@ def blindly(folder: Path, load_: Load, *, bare: bool = False) -> float:
         }
         seen = MasterEvents(master, "blind")
         with _serving(artifact.parent, host):
+            before = _usage(cluster)
             done = subprocess.run(
-                [sys.executable, "-I", "-S", str(BLIND)],
+                ["timeout", f"{DEADLINE_SECONDS:g}", sys.executable, "-I", "-S", str(BLIND)],
                 input=json.dumps(orders),
                 stdout=subprocess.PIPE,
                 text=True,
-                timeout=DEADLINE_SECONDS,
                 check=False,
             )
+            total = _usage(cluster).since(before)
     if done.returncode != 0 or seen.came is None:
         raise Failed(f"the blind launcher ended with {done.returncode} and {seen.bad}")
-    return float(done.stdout) - seen.came
+    return BlindDeployment(float(done.stdout) - seen.came, total)
 
 
 def operations_of_one(service: ServiceSpec, executor_uri: str, host: str) -> list[Any]:
@@ -289,6 +300,10 @@ def _last_transaction(zookeeper: str) -> int:
         text = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
     (number,) = (line.split()[1] for line in text.splitlines() if line.startswith("Zxid:"))
     return int(number, 16)
+
+
+def _usage(cluster: Cluster) -> Usage:
+    return usage(record.pid for record in cluster.state.processes.values())
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import click
 
-from benchmarks.contestants import Deployment, Failed, Load, blindly, holdfast
-from benchmarks.report import HEADINGS, Row, machine, shown, table
+from benchmarks.contestants import BlindDeployment, Deployment, Failed, Load, blindly, holdfast
+from benchmarks.report import HEADINGS, Row, machine, table
 
 RATIO_LIMIT = 1.25
 MEMORY_LIMIT_MB = 120
 TRANSACTIONS_LIMIT = 2
+EACH = (
+    "round", "Holdfast", "blind", "bare", "ratio", "CPU ratio",
+    "CPU s of the run (Holdfast / blind / bare)", "CPU s of others meanwhile",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,27 @@ class Round:
     """One deployment by each, one after the other, each on a fresh cluster. Seconds."""
 
     holdfast: Deployment
-    blind: float
-    bare: float
+    blind: BlindDeployment
+    bare: BlindDeployment
 
     @property
     def ratio(self) -> float:
-        return self.holdfast.seconds / self.blind
+        return self.holdfast.seconds / self.blind.seconds
+
+    @property
+    def cpu_ratio(self) -> float:
+        return self.holdfast.total.ours / self.blind.total.ours
+
+    def cells(self) -> tuple[str, ...]:
+        """Times and, for each, the CPU seconds used by the run and by others on the machine."""
+        runs = (self.holdfast, self.blind, self.bare)
+        return (
+            *(f"{run.seconds:.1f} s" for run in runs),
+            f"{self.ratio:.2f}",
+            f"{self.cpu_ratio:.2f}",
+            " / ".join(f"{run.total.ours:.1f}" for run in runs),
+            " / ".join(f"{run.total.others:.1f}" for run in runs),
+        )
 
 
 def play(folder: Path, load: Load, rounds: int) -> list[Round]:
@@ -44,8 +63,7 @@ def play(folder: Path, load: Load, rounds: int) -> list[Round]:
         bare = blindly(_in(here, "bare"), load, bare=True)
         played.append(Round(ours, blind, bare))
         click.echo(
-            f"round {number + 1}: Holdfast {ours.seconds:.2f} s, blind {blind:.2f} s,"
-            f" ratio {played[-1].ratio:.2f}, bare {bare:.2f} s",
+            f"round {number + 1}: " + ", ".join(played[-1].cells()),
             err=True,
         )
     return played
@@ -57,9 +75,12 @@ def rows(load: Load, played: list[Round]) -> list[Row]:
     ours = [one.holdfast for one in played]
     return [
         Row("Holdfast, subscribed to all running", median(o.seconds for o in ours), "s"),
-        Row("blind launcher, same tasks and executor", median(r.blind for r in played), "s"),
-        Row("blind launcher, bare executor", median(r.bare for r in played), "s"),
+        Row(
+            "blind launcher, same tasks and executor", median(r.blind.seconds for r in played), "s"
+        ),
+        Row("blind launcher, bare executor", median(r.bare.seconds for r in played), "s"),
         Row("Holdfast / blind launcher", median(r.ratio for r in played), "", RATIO_LIMIT),
+        Row("the same in CPU seconds of all processes", median(r.cpu_ratio for r in played)),
         Row("CPU of the scheduler per pod", median(o.cpu / load.pods for o in ours) * 1000, "ms"),
         Row("memory of the scheduler", max(o.memory for o in ours), "MB", MEMORY_LIMIT_MB),
         Row(
@@ -81,16 +102,7 @@ def report(load: Load, rounds: int) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         played = play(Path(folder), load, rounds)
     found = rows(load, played)
-    each = table(
-        ("round", "Holdfast s", "blind s", "ratio", "bare s"),
-        [
-            (
-                str(number),
-                *(shown(v) for v in (one.holdfast.seconds, one.blind, one.ratio, one.bare)),
-            )
-            for number, one in enumerate(played, 1)
-        ],
-    )
+    each = table(EACH, [(str(number), *one.cells()) for number, one in enumerate(played, 1)])
     text = (
         f"{load.pods} pods with a volume each on {load.agents} agents; {where}.\n\n"
         f"{table(HEADINGS, [row.cells() for row in found])}\n\n{each}\n"
