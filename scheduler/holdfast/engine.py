@@ -62,6 +62,7 @@ class Engine:
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
         self._failed: list[ev.Event] = []
         self._answers: dict[str, Future[Answer]] = {}
+        self._stepping: set[str] = set()
         self._now = 0.0
         self.view: View = core.view(clock())
 
@@ -87,11 +88,16 @@ class Engine:
 
     def run(self) -> None:
         """Cycle until stopped. Whatever the store raises ends it: it must not act any more."""
-        while True:
-            batch = self._batch()
-            if batch is None:
-                return
-            self.cycle(batch)
+        try:
+            while True:
+                batch = self._batch()
+                if batch is None:
+                    return
+                self.cycle(batch)
+        finally:
+            for id_, future in self._answers.items():
+                if id_ not in self._stepping:  # it was not taken up, and nobody will any more
+                    future.cancel()
 
     def _batch(self) -> list[ev.Event] | None:
         """Everything that happened since; after a second without anything, a tick."""
@@ -109,6 +115,7 @@ class Engine:
         """One step of the core, its records stored, then its calls and acknowledgements sent."""
         taken = [*self._failed, *events]
         self._failed = []
+        self._stepping = {event.id for event in taken if isinstance(event, ev.Command)}
         # The wall clock may step back; the core's time does not.
         self._now = max(self._now, self._clock())
         started = time.perf_counter()

@@ -15,7 +15,7 @@ import click
 import structlog
 
 from holdfast.api.app import create_app
-from holdfast.api.server import ApiServer, PortTaken
+from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
@@ -44,12 +44,12 @@ EXIT_RECORDS = 14
 log = structlog.get_logger("holdfast")
 
 
-class Fatal(click.ClickException):
+class Fatal(Exception):
     """Ends the process with a code; the message is for the operator. Tasks run on."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
 
 
 class Listener:
@@ -95,7 +95,13 @@ class Listener:
 @click.option("--master", help="zk://host:port/mesos or host:port; default: the one in ZooKeeper.")
 @click.option("--zookeeper", help="host:port,... of the records; default: scheduler.zookeeper.")
 @click.option("--host", default="127.0.0.1", help="Address of the API, as agents reach it.")
-@click.option("--port", type=int, envvar="PORT_API", default=8080, help="Port of the API.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    envvar="PORT_API",
+    default=8080,
+    help="Port of the API.",
+)
 @click.option("--session-timeout", type=float, default=10.0, help="ZooKeeper session, seconds.")
 @click.option(
     "--principal-secret-file",
@@ -116,6 +122,22 @@ def main(
     Stopping it, in whatever way, leaves the service's tasks running.
     """
     _log_to_stderr()
+    try:
+        _run(svc_yml, master, zookeeper, host, port, session_timeout, principal_secret_file)
+    except Fatal as fatal:
+        click.echo(f"Error: {fatal}", err=True)
+        raise SystemExit(fatal.code) from None
+
+
+def _run(
+    svc_yml: Path,
+    master: str | None,
+    zookeeper: str | None,
+    host: str,
+    port: int,
+    session_timeout: float,
+    principal_secret_file: Path | None,
+) -> None:
     service = _service(svc_yml)
     stop = threading.Event()
     ended: list[Fatal] = []
@@ -181,7 +203,7 @@ def main(
         server = ApiServer(create_app(engine, {name: executor}), host, port)
         try:
             server.start()
-        except PortTaken as error:
+        except AddressError as error:
             store.close()
             raise Fatal(str(error), EXIT_API) from error
         log.info("leading", service=service.name, api=f"http://{host}:{port}", epoch=store.epoch)
