@@ -7,6 +7,7 @@ MB, times are seconds, cpus are fractions of a CPU, as in the dcos-commons forma
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, Literal, NamedTuple
 
 
 class Goal(StrEnum):
@@ -22,18 +23,31 @@ class Strategy(StrEnum):
 
     SERIAL = "serial"
     PARALLEL = "parallel"
+    SERIAL_CANARY = "serial-canary"
+    PARALLEL_CANARY = "parallel-canary"
 
 
 class Operator(StrEnum):
     """A Marathon placement operator."""
 
     UNIQUE = "UNIQUE"
+    CLUSTER = "CLUSTER"
+    IS = "IS"
+    IS_NOT = "IS_NOT"
+    LIKE = "LIKE"
+    UNLIKE = "UNLIKE"
+    GROUP_BY = "GROUP_BY"
     MAX_PER = "MAX_PER"
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One placement row. `field` is `hostname`, `@zone`, `@region` or an agent attribute's name."""
+    """One placement row. `field` is `hostname`, `@zone`, `@region` or an agent attribute's name.
+
+    `parameter` is "" for UNIQUE and may be for CLUSTER (the value of the first instance) and
+    GROUP_BY (the number of values is not known); a whole number for MAX_PER and GROUP_BY; a value
+    for IS, IS_NOT and CLUSTER; a regular expression of the whole value for LIKE and UNLIKE.
+    """
 
     field: str
     operator: Operator
@@ -44,26 +58,88 @@ class Constraint:
 
     @property
     def limit(self) -> int:
-        """How many pod instances may share one value of the field."""
+        """How many pod instances may share one value of the field (UNIQUE and MAX_PER)."""
         return 1 if self.operator is Operator.UNIQUE else int(self.parameter)
 
 
 @dataclass(frozen=True, slots=True)
+class VipSpec:
+    """A virtual address on DC/OS: `<prefix>.<service>.l4lb.thisdcos.directory:<port>`."""
+
+    prefix: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Ports from `begin` to `end`, both included."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class PortSpec:
-    """A port a task listens on; `port` 0 means any free one the agent offers."""
+    """A port a task listens on; `port` 0 means any free one the agent offers, in `ranges` if any.
+
+    `env_key` is the variable that tells the task the number; there is none without it.
+    """
 
     name: str
     port: int
     env_key: str | None = None
     advertise: bool = False
+    vip: VipSpec | None = None
+    ranges: tuple[PortRange, ...] = ()
+
+
+class VolumeKind(StrEnum):
+    """The disk a volume is on: a share of the agent's ROOT disk, a whole disk of its own (MOUNT),
+    or a share of another disk the agent offers by path (PATH)."""
+
+    ROOT = "ROOT"
+    MOUNT = "MOUNT"
+    PATH = "PATH"
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A persistent volume on the agent's root disk, seen by the tasks at `path` in the sandbox."""
+    """A persistent volume, seen by the tasks at `path` in the sandbox.
+
+    A MOUNT volume has at least `size_mb`, on a disk of one of the `profiles` if there are any.
+    """
 
     path: str
     size_mb: int
+    kind: VolumeKind = VolumeKind.ROOT
+    profiles: tuple[str, ...] = ()
+
+
+UNLIMITED: Final = "unlimited"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSpec:
+    """What a task may use at most, beyond what is reserved for it; None: what is reserved."""
+
+    cpus: float | Literal["unlimited"] | None = None
+    memory_mb: int | Literal["unlimited"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSetSpec:
+    """Resources reserved together, used by one task at a time.
+
+    Named in `resource-sets`, or made of the resources a task asks for itself.
+    """
+
+    id: str
+    cpus: float = 0.0
+    gpus: float = 0.0
+    memory_mb: int = 0
+    ports: tuple[PortSpec, ...] = ()
+    volumes: tuple[VolumeSpec, ...] = ()
+    limits: LimitsSpec = LimitsSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +203,51 @@ class HooksSpec:
     replace: HookSpec | None = None
 
 
+class Visibility(StrEnum):
+    """Who may discover a task: its framework, the cluster, or the world (mesos.proto)."""
+
+    FRAMEWORK = "FRAMEWORK"
+    CLUSTER = "CLUSTER"
+    EXTERNAL = "EXTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverySpec:
+    """The name tasks are discovered by: `<prefix>-<index>`."""
+
+    prefix: str
+    visibility: Visibility = Visibility.CLUSTER
+
+
+class EncryptionType(StrEnum):
+    """In which form a task gets its key and certificate: PEM files, or Java key stores."""
+
+    TLS = "TLS"
+    KEYSTORE = "KEYSTORE"
+
+
+@dataclass(frozen=True, slots=True)
+class TransportEncryptionSpec:
+    """A key and certificate of the task's own, as files named after `name`."""
+
+    name: str
+    type: EncryptionType
+
+
+class IpcMode(StrEnum):
+    """Whether a container has its own System V IPC and /dev/shm, or those of its parent."""
+
+    PRIVATE = "PRIVATE"
+    SHARE_PARENT = "SHARE_PARENT"
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One task of a pod."""
+    """One task of a pod.
+
+    Either `resource_set` names its resources, and cpus, memory and so on are empty here, or they
+    are its own: `PodSpec.resources` tells. An `essential` task that fails takes the pod with it.
+    """
 
     name: str
     goal: Goal
@@ -143,11 +261,85 @@ class TaskSpec:
     health_check: HealthCheckSpec | None = None
     readiness_check: ReadinessCheckSpec | None = None
     kill_grace_period: int = 0
+    essential: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    gpus: float = 0.0
+    limits: LimitsSpec = LimitsSpec()
+    resource_set: str | None = None
+    discovery: DiscoverySpec | None = None
+    transport_encryption: tuple[TransportEncryptionSpec, ...] = ()
+    ipc_mode: IpcMode | None = None
+    shm_size_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A CNI network the pod joins. `host_ports[i]` of the agent leads to `container_ports[i]`."""
+
+    name: str
+    host_ports: tuple[int, ...] = ()
+    container_ports: tuple[int, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSpec:
+    """A secret of the secret store at path `secret`: in a variable, in a file, or both."""
+
+    name: str
+    secret: str
+    env_key: str | None = None
+    file: str | None = None
+
+
+class AccessMode(StrEnum):
+    """Whether a volume may be written."""
+
+    RW = "RW"
+    RO = "RO"
+
+
+@dataclass(frozen=True, slots=True)
+class HostVolumeSpec:
+    """A path of the agent, seen by the tasks; not reserved, and not kept for the pod."""
+
+    name: str
+    host_path: str
+    container_path: str
+    mode: AccessMode = AccessMode.RW
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalVolumeSpec:
+    """A volume of a Docker volume driver, which outlives the agent."""
+
+    name: str
+    driver_name: str
+    container_path: str
+    volume_name: str | None = None
+    mode: AccessMode | None = None
+    driver_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SeccompSpec:
+    """The system calls a container may make: all (`unconfined`), or those of a named profile."""
+
+    unconfined: bool = False
+    profile: str | None = None
+
+
+ANY_ROLE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class PodSpec:
-    """A pod type and how many instances of it are wanted."""
+    """A pod type and how many instances of it are wanted.
+
+    `shared_volumes` are those of the pod itself, seen by all its tasks. `pre_reserved_role` is the
+    role the agent's resources are reserved for by its operator. At most `max_unavailable`
+    instances are taken down at a time by what the scheduler does on purpose.
+    """
 
     type: str
     count: int
@@ -156,11 +348,54 @@ class PodSpec:
     uris: tuple[str, ...] = ()
     rlimits: tuple[RLimitSpec, ...] = ()
     hooks: HooksSpec = HooksSpec()
+    allow_decommission: bool = False
+    max_unavailable: int = 1
+    image: str | None = None
+    networks: tuple[NetworkSpec, ...] = ()
+    shared_volumes: tuple[VolumeSpec, ...] = ()
+    resource_sets: tuple[ResourceSetSpec, ...] = ()
+    pre_reserved_role: str = ANY_ROLE
+    secrets: tuple[SecretSpec, ...] = ()
+    host_volumes: tuple[HostVolumeSpec, ...] = ()
+    external_volumes: tuple[ExternalVolumeSpec, ...] = ()
+    share_pid_namespace: bool = False
+    seccomp: SeccompSpec = SeccompSpec()
+    ipc_mode: IpcMode | None = None
+    shm_size_mb: int | None = None
 
     @property
     def volumes(self) -> tuple[VolumeSpec, ...]:
-        """All volumes of the pod's tasks, each path once."""
-        return tuple({v.path: v for task in self.tasks for v in task.volumes}.values())
+        """All volumes of the pod and its tasks, each path once."""
+        found = {volume.path: volume for volume in self.shared_volumes}
+        for resources in self.reserved_sets:
+            found |= {volume.path: volume for volume in resources.volumes}
+        return tuple(found.values())
+
+    @property
+    def reserved_sets(self) -> tuple[ResourceSetSpec, ...]:
+        """The resource sets a place must have, in the order of the tasks that use them, each once.
+
+        The volumes of the pod itself, and what the executor needs, come on top.
+        """
+        sets = (self.resources(task) for task in self.tasks)
+        return tuple({resources.id: resources for resources in sets}.values())
+
+    def resources(self, task: TaskSpec) -> ResourceSetSpec:
+        """What `task` runs on. KeyError when it names a resource set the pod has not."""
+        if task.resource_set is None:
+            return ResourceSetSpec(
+                id=implicit_set_id(task.name),
+                cpus=task.cpus,
+                gpus=task.gpus,
+                memory_mb=task.memory_mb,
+                ports=task.ports,
+                volumes=task.volumes,
+                limits=task.limits,
+            )
+        for resources in self.resource_sets:
+            if resources.id == task.resource_set:
+                return resources
+        raise KeyError(task.resource_set)
 
     def task(self, name: str) -> TaskSpec:
         """The task of that name; KeyError when there is none."""
@@ -170,18 +405,44 @@ class PodSpec:
         raise KeyError(name)
 
 
+def implicit_set_id(task: str) -> str:
+    """The id of the resource set made of a task's own resources, as dcos-commons names it."""
+    return f"{task}-resource-set"
+
+
+class InstanceSteps(NamedTuple):
+    """The steps of one pod `instance`, or of all not listed (None), in their order.
+
+    A step is the names of the tasks it launches together; no steps leave the instance alone.
+    """
+
+    instance: int | None
+    steps: tuple[tuple[str, ...], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseSpec:
-    """A phase of the deploy plan: the instances of one pod type, in an order."""
+    """A phase of a plan: the instances of one pod type, in an order.
+
+    Without `steps` each instance is one step that launches all its tasks.
+    """
 
     name: str
     pod: str
     strategy: Strategy = Strategy.SERIAL
+    steps: tuple[InstanceSteps, ...] = ()
+
+    def steps_of(self, pod: PodSpec, index: int) -> tuple[tuple[str, ...], ...]:
+        """What each step for the instance `index` launches, in order; maybe nothing."""
+        if not self.steps:
+            return (tuple(task.name for task in pod.tasks),)
+        listed = {entry.instance: entry.steps for entry in self.steps}
+        return listed.get(index, listed.get(None, ()))
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSpec:
-    """The deploy plan."""
+    """A plan of svc.yml; `strategy` is the order of its phases."""
 
     name: str
     phases: tuple[PhaseSpec, ...]
@@ -190,7 +451,10 @@ class PlanSpec:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A whole service: what svc.yml says once rendered and validated."""
+    """A whole service: what svc.yml says once rendered and validated.
+
+    `plans` are those besides `deploy`, such as `update`, in the order of the file.
+    """
 
     name: str
     user: str
@@ -199,6 +463,14 @@ class ServiceSpec:
     pods: tuple[PodSpec, ...]
     deploy: PlanSpec
     web_url: str | None = None
+    plans: tuple[PlanSpec, ...] = ()
+
+    def plan(self, name: str) -> PlanSpec:
+        """The plan of that name, `deploy` too; KeyError when there is none."""
+        for plan in (self.deploy, *self.plans):
+            if plan.name == name:
+                return plan
+        raise KeyError(name)
 
     def pod(self, type_: str) -> PodSpec:
         """The pod of that type; KeyError when there is none."""

@@ -12,7 +12,7 @@ from holdfast.service.model import Constraint, Operator
 
 NOT_YET = ("CLUSTER", "IS", "IS_NOT", "LIKE", "UNLIKE", "GROUP_BY")
 _COUNT = re.compile(r"[0-9]{1,9}\Z")
-_ALLOWED = ", ".join(Operator)
+_ALLOWED = ", ".join(operator for operator in Operator if operator not in NOT_YET)
 
 
 class PlacementError(ValueError):
