@@ -19,6 +19,7 @@ import orjson
 import psutil
 from kazoo.client import KazooClient
 
+from benchmarks import workload
 from benchmarks.cpu import Usage, usage
 from benchmarks.master_events import MasterEvents
 from holdfast.core import events as ev
@@ -29,7 +30,6 @@ from holdfast.core.startup import open_ledger
 from holdfast.mesos import calls
 from holdfast.mesos.messages import MasterInfo
 from holdfast.mesos.parse import parse_offer
-from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.zookeeper import service_root
@@ -46,28 +46,6 @@ DEADLINE_SECONDS = 120.0
 POLL_SECONDS = 0.02
 
 T = TypeVar("T")
-
-SERVICE = """\
-name: bench
-scheduler:
-  user: root
-  zookeeper: {zookeeper}
-pods:
-  node:
-    count: {pods}
-    tasks:
-      server:
-        goal: RUNNING
-        cmd: exec sleep 1000000
-        cpus: 0.1
-        memory: 32
-        volume: {{path: data, type: ROOT, size: 25}}
-plans:
-  deploy:
-    strategy: parallel
-    phases:
-      node-deploy: {{strategy: parallel, pod: node}}
-"""
 
 
 class Failed(Exception):
@@ -109,12 +87,11 @@ class BlindDeployment:
     total: Usage
 
 
-def holdfast(folder: Path, load_: Load) -> Deployment:
+def holdfast(folder: Path, load: Load) -> Deployment:
     """Deploy with the scheduler as users run it, against real ZooKeeper. Raises Failed."""
-    with _cluster(folder, load_) as cluster:
+    with _cluster(folder, load) as cluster:
         host = cluster.zookeeper_address.partition(":")[0]
-        svc_yml = folder / "svc.yml"
-        svc_yml.write_text(SERVICE.format(zookeeper=cluster.zookeeper_address, pods=load_.pods))
+        svc_yml = workload.write(folder / "svc.yml", load.pods, cluster.zookeeper_address)
         seen = MasterEvents(cluster.leader().removeprefix("http://"), "bench")
         with _zookeeper(cluster.zookeeper_address) as records:
             at_start = _last_transaction(cluster.zookeeper_address)
@@ -126,8 +103,8 @@ def holdfast(folder: Path, load_: Load) -> Deployment:
                 _wait(lambda: seen.came is not None, "the scheduler subscribed", alive)
                 startup_cpu = _cpu(process)
                 subscribed = _last_transaction(cluster.zookeeper_address)
-                _wait(lambda: len(seen.running) == load_.pods, "every task ran", alive)
-                ended = _wait(lambda: _stored(records, load_.pods), "RUNNING was stored", alive)
+                _wait(lambda: len(seen.running) == load.pods, "every task ran", alive)
+                ended = _wait(lambda: _stored(records, load.pods), "RUNNING was stored", alive)
                 cpu = _cpu(process)
                 total = _usage(cluster).since(before).without(startup_cpu)
                 memory = process.memory_info().rss / 2**20
@@ -147,13 +124,11 @@ def holdfast(folder: Path, load_: Load) -> Deployment:
     )
 
 
-def blindly(folder: Path, load_: Load, *, bare: bool = False) -> BlindDeployment:
+def blindly(folder: Path, load: Load, *, bare: bool = False) -> BlindDeployment:
     """The same by the blind launcher; `bare` with an executor that does nothing. Raises Failed."""
-    with _cluster(folder, load_) as cluster:
+    with _cluster(folder, load) as cluster:
         host = cluster.zookeeper_address.partition(":")[0]
-        svc_yml = folder / "svc.yml"
-        svc_yml.write_text(SERVICE.format(zookeeper=cluster.zookeeper_address, pods=load_.pods))
-        service = load(svc_yml, {})
+        service = workload.service(load.pods)
         artifact = archive.build(folder / "artifacts")
         operations = operations_of_one(service, f"http://{host}:{PORT}/{artifact.name}", host)
         master = cluster.leader().removeprefix("http://")
@@ -162,8 +137,8 @@ def blindly(folder: Path, load_: Load, *, bare: bool = False) -> BlindDeployment
             "framework": calls.framework_info(
                 "blind", role=service.role, user=service.user, principal=service.principal
             ),
-            "tasks": load_.pods,
-            "per_agent": -(-load_.pods // load_.agents),
+            "tasks": load.pods,
+            "per_agent": -(-load.pods // load.agents),
             "operations": json.dumps(_bare(operations) if bare else operations),
         }
         seen = MasterEvents(master, "blind")
@@ -231,8 +206,8 @@ def _bare(operations: list[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _cluster(folder: Path, load_: Load) -> Iterator[Cluster]:
-    with running(folder / "cluster", ClusterSpec(agents=load_.agents)) as cluster:
+def _cluster(folder: Path, load: Load) -> Iterator[Cluster]:
+    with running(folder / "cluster", ClusterSpec(agents=load.agents)) as cluster:
         yield cluster
 
 
