@@ -7,7 +7,8 @@ REFILL_SECONDS = 5.0
 """A burst of revives is free; then one every five seconds, to spare the allocator."""
 
 UNHEARD_SECONDS = 10.0
-"""Offers that come so long after SUPPRESS show that the master does not know of it."""
+"""SUPPRESS is repeated after that time when offers came in spite of it: they may have been on
+their way, or a late REVIVE may have undone it."""
 
 AGAIN_SECONDS = 60.0
 MOST_AGAIN_SECONDS = 900.0
@@ -43,8 +44,6 @@ class Demand:
     def offered(self, now: float) -> None:
         """Offers came in."""
         self._offered = now
-        if self.suppressed and now - self._told > UNHEARD_SECONDS:
-            self.suppressed = False
 
     def update(self, needs: frozenset[str], now: float) -> Wish:
         """What to send, given the keys of everything that waits for an offer.
@@ -54,7 +53,8 @@ class Demand:
         """
         if not needs:
             self._known = needs
-            if self.suppressed:
+            unheard = self._offered > self._told and now - self._told > UNHEARD_SECONDS
+            if self.suppressed and not unheard:
                 return Wish.NOTHING
             self.suppressed = True
             self._told = now

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
+
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.core import Core
@@ -289,7 +290,7 @@ def test_launch_that_may_still_arrive_is_not_taken_for_gone() -> None:
     gone = TaskStatus(driver.task_id("db-0"), TaskState.GONE, agent_id="agent-1")
     driver(ev.CallFailed(ef.Decline(accept.offer_ids, 1.0), "timeout", True))
     driver(ev.StatusReceived(gone))
-    assert driver.core.ledger.pods["db-0"].tasks[0].state is TaskState.STAGING
+    assert driver.core.ledger.pods["db-0"].has_live_tasks
     driver(ev.Tick(), after=2)
     driver(ev.Tick(), after=2)
     driver(ev.StatusReceived(gone))
@@ -335,8 +336,11 @@ def test_suppress_that_a_late_revive_undid_is_repeated() -> None:
     driver = Driver(service(1))
     driver.run(1)
     assert of(ef.Suppress, driver(ev.Tick(), after=60))
+    assert not of(ef.Suppress, driver(ev.Tick(), after=30))
+    assert of(ef.Suppress, driver.offer(offer(1), after=1))
     assert not of(ef.Suppress, driver.offer(offer(1), after=1)), "it was on its way"
-    assert of(ef.Suppress, driver.offer(offer(1), after=30))
+    assert of(ef.Suppress, driver(ev.Tick(), after=20))
+    assert not of(ef.Suppress, driver(ev.Tick(), after=20))
 
 
 def test_revive_that_a_late_suppress_undid_is_repeated() -> None:
