@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from holdfast_executor.contract import TaskLaunch
-
 from tests.simulation import resources
 from tests.simulation.clock import START, Clock
 from tests.simulation.resources import Bag, Json

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from holdfast.core import events as ev
-
 from tests.simulation.world import World
 
 T = TypeVar("T")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from holdfast.service.changes import pod_changed
 from holdfast.service.encode import config_id
 from holdfast.service.model import Goal, ServiceSpec, Strategy
-
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
 from tests.simulation.resources import Json
@@ -100,15 +99,15 @@ class Judge:
         """The executor's tasks are about to write to its volumes."""
         volumes = frozenset(executor.volumes)
         before = self._owned.get(executor.pod)
-        if before is not None and volumes != before[0]:
-            if self.replaced.get(executor.pod, -1.0) < before[1]:
-                self.violate(
-                    "I3",
-                    f"{executor.pod} runs on {sorted(volumes)}, but its data is on"
-                    f" {sorted(before[0])} and no operator replaced it",
-                )
-        if before is None or volumes != before[0]:
-            self._owned[executor.pod] = (volumes, self._clock.now)
+        if before is not None and volumes == before[0]:
+            return
+        if before is not None and self.replaced.get(executor.pod, -1.0) < before[1]:
+            self.violate(
+                "I3",
+                f"{executor.pod} runs on {sorted(volumes)}, but its data is on"
+                f" {sorted(before[0])} and no operator replaced it",
+            )
+        self._owned[executor.pod] = (volumes, self._clock.now)
 
     def volume_destroyed(self, agent: Agent, volume: Volume) -> None:
         if volume.id not in self.ordered:

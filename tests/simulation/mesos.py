@@ -21,7 +21,7 @@ REREGISTER_TIMEOUT = 180.0
 
 @dataclass(slots=True)
 class MasterTask:
-    """A task as the master knows it. `reported` is the state of its oldest unacknowledged update."""
+    """A task as the master knows it. `reported` is the state of its oldest open update."""
 
     id: str
     agent_id: str

@@ -147,7 +147,7 @@ def _kind(resource: Mapping[str, Any]) -> Kind:
     stack = orjson.dumps(resource.get("reservations", []), option=orjson.OPT_SORT_KEYS).decode()
     disk = resource.get("disk")
     text = orjson.dumps(disk, option=orjson.OPT_SORT_KEYS).decode() if disk else ""
-    return resource["name"], stack, text
+    return str(resource["name"]), stack, text
 
 
 def _amount(resource: Mapping[str, Any]) -> Amount:
@@ -157,7 +157,7 @@ def _amount(resource: Mapping[str, Any]) -> Amount:
             for part in resource["ranges"].get("range", ())
             for number in range(part["begin"], part["end"] + 1)
         )
-    return round(resource["scalar"]["value"] * 1000)
+    return round(float(resource["scalar"]["value"]) * 1000)
 
 
 def _add(to: Bag, kind: Kind, amount: Amount) -> None:

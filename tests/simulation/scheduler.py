@@ -15,7 +15,6 @@ from holdfast.mesos.parse import parse_offer, parse_task_status
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import Fenced, StoreUnavailable, Writes
-
 from tests.simulation.clock import START, Clock
 from tests.simulation.mesos import Master
 
@@ -144,7 +143,7 @@ class Scheduler:
         self.subscribed_at = -1e9
         self._clock = clock
         self._master = master
-        self._log = lambda text: log(f"{name}: {text}")
+        self._write = log
         self._on_exit = on_exit
         self._skew = clock.between(-2.0, 2.0)
         self._inbox: list[ev.Event] = []
@@ -163,6 +162,9 @@ class Scheduler:
         self._log("starts")
         self._connect_soon(0.1, 1.0)
         self._tick()
+
+    def _log(self, text: str) -> None:
+        self._write(f"{self.name}: {text}")
 
     # -- what the engine is given -------------------------------------------------------------
 

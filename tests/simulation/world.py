@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+
 from holdfast.core import events as ev
 from holdfast.plans.plan import Status
 from holdfast.service.model import Goal, ServiceSpec
-
 from tests.simulation import resources
 from tests.simulation.agent import Agent, Task
 from tests.simulation.clock import Clock
@@ -175,11 +175,21 @@ class World:
             self.judge.violate("I5", f"an update of {task_id} is not acknowledged")
 
     def _replace_the_lost(self) -> None:
-        """The operator gives up the pod instances whose data is on a removed machine."""
-        gone = {agent.hostname for agent in self.agents if agent.removed}
+        """The operator gives up the pod instances whose data is on a removed machine.
+
+        And those launched on an agent that came back under a new id without ever having answered:
+        nothing but the operator's word can say that they never ran.
+        """
+        here = {agent.id for agent in self.agents if not agent.removed}
         for name, pod in self.newest.engine.view.pods.items():
-            if pod.reservation is not None and pod.reservation.hostname in gone:
+            held = pod.reservation
+            if held is None or held.agent_id in here:
+                continue
+            if not held.confirmed or self._is_removed(held.hostname):
                 self.order(ev.Verb.POD_REPLACE, name)
+
+    def _is_removed(self, hostname: str) -> bool:
+        return any(agent.removed for agent in self.agents if agent.hostname == hostname)
 
     # -- what is there ------------------------------------------------------------------------
 
