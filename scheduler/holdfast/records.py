@@ -85,8 +85,11 @@ class Reservation:
 class Task:
     """The last launch of one task of a pod instance, and what became of it.
 
-    `since` is when it entered its state (seconds since the epoch); `config_id` the configuration
-    it was launched with.
+    `since` is when it entered its state, `launched` when it was launched, `not_before` the
+    earliest time of its next launch (seconds since the epoch); `config_id` the configuration it
+    was launched with, `reached` the one under which it last reached its goal; `run` the run of the
+    custom plan that launched it; `stopping` why it is being killed; `failures` its launches that
+    ended badly in a row.
     """
 
     name: str
@@ -96,6 +99,12 @@ class Task:
     ready: bool = False
     message: str = ""
     since: float = 0.0
+    launched: float = 0.0
+    reached: str | None = None
+    run: str = ""
+    stopping: str | None = None
+    failures: int = 0
+    not_before: float = 0.0
 
     @property
     def dead(self) -> bool:
@@ -110,32 +119,41 @@ class Task:
         """As far as is known it runs, or is about to."""
         return not self.dead and not self.uncertain
 
+    @property
+    def running(self) -> bool:
+        """It runs and is ready, and nobody is ending it."""
+        return self.state is TaskState.RUNNING and self.ready and self.stopping is None
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:
     """One pod instance.
 
-    `deployed` is the configuration under which it last reached its goal, `hook` the hook still
-    owed before its tasks may start, `stopping` why its live tasks are being killed, `failures` the
-    launches that ended badly in a row, `not_before` the earliest time of the next one (seconds
-    since the epoch), `launched` the time of the last one.
+    `executor` is the ExecutorInfo of the last launch: tasks that join a running executor must
+    repeat it exactly. `deployed` is the configuration under which the deploy plan was last done
+    with it, `hook` the hook still owed before its tasks may start.
     """
 
     type: str
     index: int
     reservation: Reservation | None = None
     tasks: tuple[Task, ...] = ()
-    executor_id: str | None = None
+    executor: Json | None = None
     deployed: str | None = None
     hook: str | None = None
-    stopping: str | None = None
-    failures: int = 0
-    not_before: float = 0.0
-    launched: float = 0.0
 
     @property
     def name(self) -> str:
         return f"{self.type}-{self.index}"
+
+    @property
+    def executor_id(self) -> str | None:
+        return self.executor["executor_id"]["value"] if self.executor else None
+
+    @property
+    def stopping(self) -> str | None:
+        """Why one of its live tasks is being killed."""
+        return next((task.stopping for task in self.tasks if task.live and task.stopping), None)
 
     def task(self, name: str) -> Task | None:
         return next((task for task in self.tasks if task.name == name), None)
@@ -195,6 +213,12 @@ def _task_to_json(task: Task) -> dict[str, Any]:
         "ready": task.ready,
         "message": task.message,
         "since": task.since,
+        "launched": task.launched,
+        "reached": task.reached,
+        "run": task.run,
+        "stopping": task.stopping,
+        "failures": task.failures,
+        "not_before": task.not_before,
     }
 
 
@@ -207,6 +231,12 @@ def _task_from_json(data: Json) -> Task:
         ready=data["ready"],
         message=data["message"],
         since=data["since"],
+        launched=data["launched"],
+        reached=data["reached"],
+        run=data["run"],
+        stopping=data["stopping"],
+        failures=data["failures"],
+        not_before=data["not_before"],
     )
 
 
@@ -251,13 +281,9 @@ def pod_to_json(pod: Pod) -> dict[str, Any]:
         "index": pod.index,
         "reservation": _reservation_to_json(pod.reservation) if pod.reservation else None,
         "tasks": [_task_to_json(task) for task in pod.tasks],
-        "executor_id": pod.executor_id,
+        "executor": pod.executor,
         "deployed": pod.deployed,
         "hook": pod.hook,
-        "stopping": pod.stopping,
-        "failures": pod.failures,
-        "not_before": pod.not_before,
-        "launched": pod.launched,
     }
 
 
@@ -268,13 +294,9 @@ def pod_from_json(data: Json) -> Pod:
         index=data["index"],
         reservation=_reservation_from_json(data["reservation"]) if data["reservation"] else None,
         tasks=tuple(_task_from_json(task) for task in data["tasks"]),
-        executor_id=data["executor_id"],
+        executor=data["executor"],
         deployed=data["deployed"],
         hook=data["hook"],
-        stopping=data["stopping"],
-        failures=data["failures"],
-        not_before=data["not_before"],
-        launched=data["launched"],
     )
 
 

@@ -5,14 +5,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.core.effects import Accept, Call, Decline
-from holdfast.core.launch import Launch, LaunchSettings, accept_operations, task_infos
+from holdfast.core.launch import (
+    Launch,
+    LaunchSettings,
+    executor_info,
+    preparations,
+    task_infos,
+)
 from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.statuses import never_started
+from holdfast.mesos import operations
 from holdfast.mesos.messages import Offer, TaskState
-from holdfast.placement.evaluate import Owner, Placement, place, present, resume
+from holdfast.placement.constraints import Refusal
+from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
 from holdfast.placement.pool import AgentPool, pools
-from holdfast.plans.goals import to_launch
 from holdfast.records import Pod, Reservation, Retired, Task
 from holdfast.service.model import PodSpec
 
@@ -27,14 +34,26 @@ ABANDON_SECONDS = 30.0
 it, so that resources still on their way back are not overlooked; and when it offers nothing."""
 
 
+CREATE = "create"
+"""The hook a first instance owes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A pod instance to start: `spec` is it under the configuration `config_id`."""
+    """Tasks of a pod instance to start: `spec` is it under the configuration `config_id`.
+
+    `join` them to the executor that runs; otherwise the instance starts with a new one. `run` and
+    `parameters` are those of a custom plan.
+    """
 
     name: str
     spec: PodSpec
     index: int
     config_id: str
+    tasks: tuple[str, ...]
+    join: bool = False
+    run: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,27 +92,79 @@ class Allocation:
         assert self._ledger.framework_id is not None
         result = Result()
         by_agent = pools(offers)
-        operations: dict[str, list[dict[str, Any]]] = {agent: [] for agent in by_agent}
+        todo: dict[str, list[dict[str, Any]]] = {agent: [] for agent in by_agent}
         owner = Owner(self._ledger.service, self._ledger.framework_id)
         for pool in by_agent.values():
             result.ask += self.leftovers.contradicted(pool)
-        for pod in wanted:
-            found = self._find(owner, pod, by_agent, home_region, result, now)
-            if found is None:
+        for some in wanted:
+            launch = self._launch(owner, some, by_agent, home_region, result, now)
+            if launch is None:
                 continue
-            placement, again = found
-            started = self._started(pod, placement, now)
-            self._ledger.put_pod(started)
-            operations[placement.reservation.agent_id] += self._operations(pod, started, placement)
-            result.started.append(pod.name)
-            how = "again on its volumes" if again else "as a new instance"
-            result.decisions.append(
-                f"starting {pod.name} on {placement.reservation.hostname} {how}"
-            )
+            agent_id, launch_operations = launch
+            todo[agent_id] += launch_operations
+            result.started.append(some.name)
         for agent_id, pool in by_agent.items():
-            operations[agent_id] += self.leftovers.clean(pool, result.decisions, now)
-        self._answer(by_agent, operations, wanted, result)
+            todo[agent_id] += self.leftovers.clean(pool, result.decisions, now)
+        self._answer(by_agent, todo, wanted, result)
         return result
+
+    def _launch(
+        self,
+        owner: Owner,
+        wanted: Wanted,
+        by_agent: Mapping[str, AgentPool],
+        home_region: str | None,
+        result: Result,
+        now: float,
+    ) -> tuple[str, list[dict[str, Any]]] | None:
+        """The agent and the operations of a launch, now in the records; None when nothing fits."""
+        if wanted.join:
+            joined = self._join(wanted, by_agent, result)
+            if joined is None:
+                return None
+            pod, holding = joined
+            started = replace(pod, tasks=self._tasks(wanted, pod, now))
+            before: list[dict[str, Any]] = []
+            how = "in its running executor"
+        else:
+            found = self._find(owner, wanted, by_agent, home_region, result, now)
+            if found is None:
+                return None
+            placement, again = found
+            holding = placement.holding
+            started = self._started(wanted, placement, owner.framework_id, now)
+            before = preparations(placement)
+            how = "again on its volumes" if again else "as a new instance"
+        self._ledger.put_pod(started)
+        held = started.reservation
+        assert held is not None
+        launch = Launch(
+            service=self._ledger.configs[wanted.config_id],
+            spec=wanted.spec,
+            pod=started,
+            tasks=tuple(task for task in wanted.spec.tasks if task.name in wanted.tasks),
+            holding=holding,
+            peers=self._peers(started),
+            framework_id=owner.framework_id,
+            parameters=wanted.parameters,
+        )
+        what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
+        result.decisions.append(f"starting {what} on {held.hostname} {how}")
+        return held.agent_id, [*before, operations.launch(task_infos(launch, self._settings))]
+
+    def _join(
+        self, wanted: Wanted, by_agent: Mapping[str, AgentPool], result: Result
+    ) -> tuple[Pod, Holding] | None:
+        pod = self._ledger.pods[wanted.name]
+        assert pod.reservation is not None
+        pool = by_agent.get(pod.reservation.agent_id)
+        if pool is None:
+            return None
+        holding = join(pod.reservation, wanted.spec, wanted.tasks, pool)
+        if isinstance(holding, Refusal):
+            result.refusals.setdefault(wanted.name, {})[pool.hostname] = str(holding)
+            return None
+        return pod, holding
 
     def _find(
         self,
@@ -172,65 +243,69 @@ class Allocation:
         self._ledger.put_pod(replace(pod, reservation=None))
         return True
 
-    def _started(self, wanted: Wanted, placement: Placement, now: float) -> Pod:
-        """The record of the pod instance with its new tasks; they are staging from now on."""
-        old = self._ledger.pods.get(wanted.name)
-        same = self._ledger.asks_the_same(wanted.spec.type, wanted.config_id)
-        service = self._ledger.service.name.strip("/").replace("/", ".")
-        launched = {
-            task.name: Task(
-                name=task.name,
-                id=f"{service}__{wanted.name}-{task.name}__{self._new_id()}",
+    def _started(
+        self, wanted: Wanted, placement: Placement, framework_id: str, now: float
+    ) -> Pod:
+        """The record of the pod instance with a new executor and its tasks."""
+        old = self._ledger.pods.get(wanted.name) or Pod(wanted.spec.type, wanted.index, hook=CREATE)
+        service = self._ledger.configs[wanted.config_id]
+        executor = executor_info(
+            service,
+            wanted.spec,
+            wanted.name,
+            f"{self._prefix()}{wanted.name}__{self._new_id()}",
+            framework_id,
+            placement.holding,
+            self._settings,
+        )
+        return replace(
+            old,
+            reservation=placement.reservation,
+            tasks=self._tasks(wanted, old, now),
+            executor=executor,
+        )
+
+    def _tasks(self, wanted: Wanted, old: Pod, now: float) -> tuple[Task, ...]:
+        """All tasks of the record: those launched now are staging, the others as they were."""
+        tasks = {task.name: task for task in old.tasks}
+        for name in wanted.tasks:
+            before = tasks.get(name)
+            tasks[name] = Task(
+                name=name,
+                id=f"{self._prefix()}{wanted.name}-{name}__{self._new_id()}",
                 config_id=wanted.config_id,
                 state=TaskState.STAGING,
                 since=now,
+                launched=now,
+                reached=before.reached if before else None,
+                run=wanted.run,
+                failures=before.failures if before else 0,
+                not_before=before.not_before if before else 0.0,
             )
-            for task in to_launch(wanted.spec, old, same)
-        }
-        before = {task.name: task for task in (old.tasks if old else ())}
-        tasks = {**before, **launched}
-        names = [task.name for task in wanted.spec.tasks if task.name in tasks]
-        return Pod(
-            type=wanted.spec.type,
-            index=wanted.index,
-            reservation=placement.reservation,
-            tasks=tuple(tasks[name] for name in names),
-            executor_id=f"{service}__{wanted.name}__{self._new_id()}",
-            deployed=old.deployed if old else None,
-            hook=old.hook if old else "create",
-            failures=old.failures if old else 0,
-            not_before=old.not_before if old else 0.0,
-            launched=now,
-        )
+        order = [task.name for task in wanted.spec.tasks]
+        known = [name for name in order if name in tasks]
+        # A task the configuration no longer has stays known for as long as it may run.
+        extra = [name for name, task in tasks.items() if name not in order and not task.dead]
+        return tuple(tasks[name] for name in (*known, *extra))
 
-    def _operations(
-        self, wanted: Wanted, started: Pod, placement: Placement
-    ) -> list[dict[str, Any]]:
-        assert self._ledger.framework_id is not None
-        fresh = {t.name for t in started.tasks if t.state is TaskState.STAGING}
-        launch = Launch(
-            service=self._ledger.configs[wanted.config_id],
-            spec=wanted.spec,
-            pod=started,
-            tasks=tuple(task for task in wanted.spec.tasks if task.name in fresh),
-            holding=placement.holding,
-            peers={
-                other.name: other.reservation.ip
-                for other in self._ledger.pods.values()
-                if other.type == started.type
-                and other.name != started.name
-                and other.reservation is not None
-                and other.reservation.confirmed
-            },
-            framework_id=self._ledger.framework_id,
-        )
-        infos = task_infos(launch, self._settings)
-        return accept_operations(placement.reserve, placement.create, infos)
+    def _prefix(self) -> str:
+        return self._ledger.service.name.strip("/").replace("/", ".") + "__"
+
+    def _peers(self, pod: Pod) -> dict[str, str]:
+        """The other instances of the type that have a place for sure, and their addresses."""
+        return {
+            other.name: other.reservation.ip
+            for other in self._ledger.pods.values()
+            if other.type == pod.type
+            and other.name != pod.name
+            and other.reservation is not None
+            and other.reservation.confirmed
+        }
 
     def _answer(
         self,
         by_agent: Mapping[str, AgentPool],
-        operations: Mapping[str, Sequence[Mapping[str, Any]]],
+        todo: Mapping[str, Sequence[Mapping[str, Any]]],
         wanted: Sequence[Wanted],
         result: Result,
     ) -> None:
@@ -249,8 +324,8 @@ class Allocation:
                 refuse = WAITING_REFUSE_SECONDS
             else:
                 refuse = SEARCHING_REFUSE_SECONDS if searching else IDLE_REFUSE_SECONDS
-            if operations[agent_id]:
-                result.calls.append(Accept(pool.offer_ids, tuple(operations[agent_id]), refuse))
+            if todo[agent_id]:
+                result.calls.append(Accept(pool.offer_ids, tuple(todo[agent_id]), refuse))
             else:
                 declined.setdefault(refuse, []).extend(pool.offer_ids)
         for refuse, offer_ids in declined.items():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container
 from dataclasses import replace
 
 from holdfast.core.ledger import Ledger
-from holdfast.records import DestroyIntent, Pod, Retired
+from holdfast.records import DestroyIntent, Pod, Retired, Task
 
 
 class Refused(Exception):
@@ -20,15 +20,18 @@ def restart_pod(ledger: Ledger, name: str) -> str:
     pod = _pod(ledger, name)
     if not pod.tasks:
         raise Refused(409, f"{name} has not been launched yet; there is nothing to restart")
-    ledger.put_pod(
-        replace(pod, stopping="restarted by the operator", failures=0, not_before=0.0)
-        if pod.has_live_tasks
-        else replace(pod, failures=0, not_before=0.0)
-    )
+    tasks = tuple(_stopped(task) for task in pod.tasks)
+    ledger.put_pod(replace(pod, tasks=tasks))
     where = pod.reservation.hostname if pod.reservation else "?"
     if any(task.uncertain for task in pod.tasks):
         return f"{name} will start again on its volumes when agent {where} is back"
     return f"{name} is being restarted on agent {where}, on its own volumes"
+
+
+def _stopped(task: Task) -> Task:
+    """The task on its way to be launched anew, its failures forgiven."""
+    stopping = "restarted by the operator" if task.live else task.stopping
+    return replace(task, stopping=stopping, failures=0, not_before=0.0)
 
 
 def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from holdfast import records
 from holdfast.core import events as ev
+from holdfast.core.agenda import Agenda
 from holdfast.core.allocation import Allocation, Wanted, launched_tasks
 from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
 from holdfast.core.demand import Demand, Wish
@@ -28,13 +29,11 @@ from holdfast.core.effects import (
 )
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
-from holdfast.core.moves import Start, Stop, Wait, next_move
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.view import Explanation, View
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
-from holdfast.plans.derive import deploy_plan, recovery_plan
 from holdfast.plans.plan import Plan
 from holdfast.records import Pod
 
@@ -74,6 +73,7 @@ class Core:
         self._sweep_until = 0.0
         self._next_sweep = 0.0
         self._explanations: dict[str, Explanation] = {}
+        self._agenda = Agenda(ledger, new_id)
         self._allocation = Allocation(ledger, settings, new_id)
         self._counters: dict[str, int] = {}
         self._out: list[Effect] = []
@@ -89,7 +89,7 @@ class Core:
         for event in events:
             self._take(event, now)
         self._take_back(now)
-        wanted = self._moves(self._plans(now)[0], now)
+        wanted = self._decide_moves(now)
         self._use_offers(wanted, now)
         if self._connected:
             self._ask_again(now)
@@ -111,6 +111,7 @@ class Core:
             intents=dict(ledger.intents),
             quarantined=dict(self._allocation.leftovers.quarantined),
             plans=self._plans(now),
+            orders=dict(ledger.orders),
             explanations=dict(self._explanations),
             counters=dict(self._counters),
         )
@@ -210,15 +211,18 @@ class Core:
             self._kill(status.task_id, status.agent_id, now)
         if new == old:
             return
+        reached = next(t.reached for t in new.tasks if t.id == status.task_id)
+        if reached and new.deployed != reached and self.ledger.is_deployed(new, reached):
+            new = replace(new, deployed=reached)
         self.ledger.put_pod(new)
         task = next(task for task in new.tasks if task.id == status.task_id)
         before = next(task for task in old.tasks if task.id == status.task_id)
         if task.state is not before.state:
             detail = f" ({status.message})" if status.message and not task.live else ""
             self._decide(f"{new.name}: task {task.name} is {task.state}{detail}")
-        if new.failures > old.failures and new.not_before > now:
-            wait = new.not_before - now
-            self._decide(f"{new.name}: failed {new.failures} times; next try in {wait:.0f} s")
+        if task.failures > before.failures and task.not_before > now:
+            wait = task.not_before - now
+            self._decide(f"{new.name}: failed {task.failures} times; next try in {wait:.0f} s")
 
     def _call_failed(self, event: ev.CallFailed, now: float) -> None:
         """A launch that never left is undone; one that may have arrived, or still may, is asked
@@ -267,66 +271,30 @@ class Core:
 
     # -- decisions ----------------------------------------------------------------------------
 
-    def _plans(self, now: float) -> tuple[Plan, Plan]:
+    def _plans(self, now: float) -> tuple[Plan, ...]:
         reasons = {name: explanation.reason for name, explanation in self._explanations.items()}
-        ledger = self.ledger
-        service, pods, target = ledger.service, ledger.pods, ledger.asks_as_target
-        deploy = deploy_plan(service, pods, target, reasons, self._errors, now)
-        recovery = recovery_plan(service, pods, target, reasons, now)
-        return deploy, recovery
+        return self._agenda.plans(reasons, self._errors, now)
 
-    def _moves(self, deploy: Plan, now: float) -> list[Wanted]:
-        """Make every move that needs no offer; the rest are the pod instances to start."""
-        may_begin = {step.pod for step in deploy.candidates()}
-        wanted: list[Wanted] = []
-        reasons: dict[str, str] = {}
-        for target, index in self.ledger.service.instances():
-            name = f"{target.type}-{index}"
-            pod = self.ledger.pods.get(name)
-            config_id = self.ledger.config_for(pod, name in may_begin)
-            spec = self.ledger.configs[config_id].pod(target.type)
-            same = self.ledger.asks_the_same(target.type, config_id)
-            match next_move(spec, pod, same, name in may_begin, now):
-                case Start(waits_for):
-                    blocker = self._predecessor(name)
-                    reasons[name] = blocker or f"it waits until {waits_for}"
-                    if blocker is None:
-                        wanted.append(Wanted(name, spec, index, config_id))
-                case Stop(reason):
-                    assert pod is not None
-                    self._stop(pod, reason, now)
-                    reasons[name] = f"it is being stopped: {reason}"
-                case Wait(reason, until):
-                    seconds = f" (in {until - now:.0f} s)" if until else ""
-                    reasons[name] = reason + seconds
-                case None:
-                    pass
+    def _decide_moves(self, now: float) -> list[Wanted]:
+        """Make every move that needs no offer; the rest are the tasks to start."""
+        self._agenda.renew_orders(self._plans, now)
+        if self._agenda.end_unplanned(now):
+            self._sweep(now)
+        plans = self._plans(now)
+        if self._agenda.note_progress(plans[0]):
+            self._decide("the service is deployed")
+        agenda = self._agenda.moves(plans, now)
+        for text in self._agenda.take_decisions():
+            self._decide(text)
         self._explanations = {
-            name: Explanation(reason, self._agents_of(name)) for name, reason in reasons.items()
+            name: Explanation(reason, self._agents_of(name))
+            for name, reason in agenda.reasons.items()
         }
-        return wanted
+        return agenda.wanted
 
     def _agents_of(self, name: str) -> Mapping[str, str]:
         before = self._explanations.get(name)
         return before.agents if before else {}
-
-    def _predecessor(self, name: str) -> str | None:
-        """A task of an earlier incarnation that may not have stopped yet."""
-        for retired in self.ledger.retired.values():
-            if retired.pod == name and any(task.live for task in retired.tasks):
-                where = retired.reservation.hostname
-                return f"its former instance on {where} is still being stopped"
-        return None
-
-    def _stop(self, pod: Pod, reason: str, now: float) -> None:
-        if pod.stopping is None:
-            self._decide(f"stopping {pod.name}: {reason}")
-            pod = replace(pod, stopping=reason)
-            self.ledger.put_pod(pod)
-        agent_id = pod.reservation.agent_id if pod.reservation else None
-        for task in pod.tasks:
-            if task.live:
-                self._kill(task.id, agent_id, now)
 
     def _use_offers(self, wanted: Sequence[Wanted], now: float) -> None:
         if not self._offers:
@@ -360,6 +328,8 @@ class Core:
             self._out.append(Reconcile(()))
         for pod in self.ledger.pods.values():
             for task in pod.tasks:
+                if task.live and task.stopping:
+                    self._kill(task.id, self.ledger.agent_of(task.id), now)
                 if task.state is TaskState.STAGING and now - task.since > STAGING_SECONDS:
                     self._reconciliation.ask(task.id, now)
         due = self._reconciliation.due(now)
@@ -370,12 +340,13 @@ class Core:
     def _want_offers(self, wanted: Sequence[Wanted], now: float) -> None:
         """Ask for offers while something waits for one. Each new need is worth a REVIVE."""
         needs = set()
-        for pod in wanted:
-            explanation = self._explanations.get(pod.name)
+        for some in wanted:
+            explanation = self._explanations.get(some.name)
             if explanation is not None:  # it has not been started just now
-                record = self.ledger.pods.get(pod.name)
-                attempt = record.launched if record else 0.0
-                needs.add(f"{pod.name}@{attempt}: {explanation.reason}")
+                record = self.ledger.pods.get(some.name)
+                attempt = max((t.launched for t in record.tasks), default=0.0) if record else 0.0
+                tasks = ",".join(some.tasks)
+                needs.add(f"{some.name} {tasks} @{attempt}: {explanation.reason}")
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)
         if now < self._sweep_until:

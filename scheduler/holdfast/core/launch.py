@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.mesos import operations
-from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding
+from holdfast.placement.evaluate import (
+    EXECUTOR_CPUS,
+    EXECUTOR_MEMORY_MB,
+    Holding,
+    Placement,
+)
 from holdfast.placement.resources import port_portion, portion
 from holdfast.records import Pod, Reservation
 from holdfast.service.model import (
@@ -45,7 +50,10 @@ class LaunchSettings:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A pod instance about to start: its record as it will be, and what its launch is made of."""
+    """Tasks about to start: the record as it will be, and what their launch is made of.
+
+    `parameters` are those of a custom plan's run; the tasks find them in their environment.
+    """
 
     service: ServiceSpec
     spec: PodSpec
@@ -54,6 +62,7 @@ class Launch:
     holding: Holding
     peers: Mapping[str, str]
     framework_id: str
+    parameters: Mapping[str, str]
 
     @property
     def reservation(self) -> Reservation:
@@ -62,14 +71,22 @@ class Launch:
 
 
 def task_infos(launch: Launch, settings: LaunchSettings) -> list[Json]:
-    """The TaskInfo messages of a LAUNCH, all with the same executor."""
-    executor = _executor(launch, settings)
+    """The TaskInfo messages of a LAUNCH, all with the executor of the record."""
+    executor = dict(launch.pod.executor or {})
     return [_task(launch, spec, executor, settings) for spec in launch.tasks]
 
 
-def _executor(launch: Launch, settings: LaunchSettings) -> Json:
-    holding = launch.holding
-    grace = max(task.kill_grace_period for task in launch.spec.tasks)
+def executor_info(
+    service: ServiceSpec,
+    spec: PodSpec,
+    name: str,
+    executor_id: str,
+    framework_id: str,
+    holding: Holding,
+    settings: LaunchSettings,
+) -> Json:
+    """The ExecutorInfo of a pod instance; tasks that join it later must repeat it exactly."""
+    grace = max(task.kill_grace_period for task in spec.tasks)
     uris: list[Json] = [
         {
             "value": settings.executor_uri,
@@ -77,19 +94,19 @@ def _executor(launch: Launch, settings: LaunchSettings) -> Json:
             "extract": False,
             "cache": True,
         },
-        *({"value": uri} for uri in launch.spec.uris),
+        *({"value": uri} for uri in spec.uris),
     ]
     return {
         "type": "CUSTOM",
-        "executor_id": {"value": launch.pod.executor_id},
-        "framework_id": {"value": launch.framework_id},
-        "name": launch.pod.name,
-        "source": launch.service.name,
+        "executor_id": {"value": executor_id},
+        "framework_id": {"value": framework_id},
+        "name": name,
+        "source": service.name,
         "command": {
             "shell": True,
             "value": EXECUTOR_COMMAND,
             "uris": uris,
-            "user": launch.service.user,
+            "user": service.user,
         },
         # The volumes belong to the executor, so that Mesos itself keeps a second one off them.
         "resources": [
@@ -157,7 +174,7 @@ def _data(
     )
     return TaskLaunch(
         command=spec.cmd,
-        environment=environment,
+        environment={**environment, **launch.parameters},
         templates=tuple(ConfigTemplate(c.name, c.content, c.dest) for c in spec.configs),
         hook=_hook(launch),
         rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in launch.spec.rlimits),
@@ -212,14 +229,11 @@ def _readiness_check(check: ReadinessCheckSpec) -> Json:
     }
 
 
-def accept_operations(
-    reserve: Sequence[Json], create: Sequence[Json], infos: Sequence[Json]
-) -> list[Json]:
-    """RESERVE, CREATE and LAUNCH in one ACCEPT: Mesos applies them in this order."""
+def preparations(placement: Placement) -> list[Json]:
+    """The operations that must come before a LAUNCH on the placement, in their order."""
     result: list[Json] = []
-    if reserve:
-        result.append(operations.reserve(reserve))
-    if create:
-        result.append(operations.create(create))
-    result.append(operations.launch(infos))
+    if placement.reserve:
+        result.append(operations.reserve(placement.reserve))
+    if placement.create:
+        result.append(operations.create(placement.create))
     return result

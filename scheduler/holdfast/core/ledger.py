@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from holdfast import records
+from holdfast.plans.goals import Aim, is_done, planned_tasks
+from holdfast.plans.orders import Orders, orders_to_json
 from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.service.changes import pod_changed
 from holdfast.service.encode import to_json
@@ -11,10 +13,16 @@ from holdfast.service.model import PodSpec, ServiceSpec
 
 FRAMEWORK_PATH = "framework"
 TARGET_PATH = "target"
+DEPLOYED_PATH = "deployed"
+"""Which configuration the whole service was last deployed under."""
 
 
 def config_path(config_id: str) -> str:
     return f"configs/{config_id}"
+
+
+def orders_path(plan: str) -> str:
+    return f"plans/{plan}"
 
 
 class Ledger:
@@ -30,8 +38,15 @@ class Ledger:
         pods: Mapping[str, Pod] | None = None,
         retired: Mapping[str, Retired] | None = None,
         intents: Mapping[str, DestroyIntent] | None = None,
+        orders: Mapping[str, Orders] | None = None,
+        deployed: str | None = None,
+        updating: bool = False,
     ) -> None:
-        """`configs` holds the target and every configuration a pod was launched with, by id."""
+        """`configs` holds the target and every configuration a pod was launched with, by id.
+
+        `deployed` is the configuration the whole service was last deployed under, `updating`
+        whether there was one when the target was set.
+        """
         self.service = service
         self.target_id = target_id
         self.configs = dict(configs)
@@ -39,6 +54,9 @@ class Ledger:
         self.pods: dict[str, Pod] = {}
         self.retired: dict[str, Retired] = {}
         self.intents: dict[str, DestroyIntent] = dict(intents or {})
+        self.orders: dict[str, Orders] = dict(orders or {})
+        self.deployed = deployed
+        self.updating = updating
         self._owners: dict[str, str] = {}
         self._same: dict[tuple[str, str, str], bool] = {}
         self._writes: dict[str, dict[str, Any] | None] = {}
@@ -57,6 +75,11 @@ class Ledger:
         self._index_pod(pod)
         self._writes[records.pod_path(pod.name)] = records.pod_to_json(pod)
 
+    def drop_pod(self, name: str) -> None:
+        for task in self.pods.pop(name).tasks:
+            self._owners.pop(task.id, None)
+        self._writes[records.pod_path(name)] = None
+
     def put_retired(self, retired: Retired) -> None:
         self._index_retired(retired)
         self._writes[records.retired_path(retired.id)] = records.retired_to_json(retired)
@@ -74,6 +97,15 @@ class Ledger:
         del self.intents[volume_id]
         self._writes[records.intent_path(volume_id)] = None
 
+    def put_orders(self, orders: Orders) -> None:
+        self.orders[orders.plan] = orders
+        self._writes[orders_path(orders.plan)] = orders_to_json(orders)
+
+    def set_deployed(self) -> None:
+        """The whole service is deployed under the target."""
+        self.deployed = self.target_id
+        self._writes[DEPLOYED_PATH] = {"config": self.target_id}
+
     def set_framework_id(self, framework_id: str) -> None:
         self.framework_id = framework_id
         self._writes[FRAMEWORK_PATH] = {"id": framework_id}
@@ -81,13 +113,14 @@ class Ledger:
     def store_target(self) -> None:
         """Have the target configuration written; done once, when it is new."""
         self._writes[config_path(self.target_id)] = to_json(self.service)
-        self._writes[TARGET_PATH] = {"id": self.target_id}
+        self._writes[TARGET_PATH] = {"id": self.target_id, "updating": self.updating}
 
     def drop_unused_configs(self) -> None:
         """Forget the configurations that neither the target nor any pod instance needs."""
         used = {self.target_id}
         for pod in self.pods.values():
-            used.update(task.config_id for task in pod.tasks)
+            for task in pod.tasks:
+                used.update({task.config_id, task.reached or task.config_id})
             used.update({pod.deployed} if pod.deployed else ())
         for config_id in set(self.configs) - used:
             del self.configs[config_id]
@@ -121,9 +154,18 @@ class Ledger:
             if pod.reservation and pod.reservation.agent_id == agent_id:
                 yield from (task.id for task in pod.tasks if not task.dead)
 
+    def instance_names(self) -> list[str]:
+        """Every wanted pod instance, in the order of the service."""
+        return [f"{spec.type}-{index}" for spec, index in self.service.instances()]
+
+    def instance(self, name: str) -> tuple[str, int]:
+        """The pod type and the index of a pod instance's name."""
+        pod_type, _, index = name.rpartition("-")
+        return pod_type, int(index)
+
     def spec_of(self, pod: Pod) -> PodSpec:
         """The pod as its tasks were launched."""
-        return self.configs[self._launched_with(pod)].pod(pod.type)
+        return self.configs[self.launched_with(pod)].pod(pod.type)
 
     def config_for(self, pod: Pod | None, may_move: bool) -> str:
         """The configuration a pod instance should have now.
@@ -133,7 +175,7 @@ class Ledger:
         """
         if pod is None or not pod.tasks or may_move:
             return self.target_id
-        config_id = self._launched_with(pod)
+        config_id = self.launched_with(pod)
         if self.asks_the_same(pod.type, self.target_id)(config_id):
             return self.target_id
         return config_id
@@ -146,10 +188,8 @@ class Ledger:
                 return True
             key = (pod_type, config_id, other)
             if key not in self._same:
-                here, there = self.configs.get(config_id), self.configs.get(other)
-                self._same[key] = bool(
-                    here and there and not pod_changed(there.pod(pod_type), here.pod(pod_type))
-                )
+                here, there = self._pod_of(config_id, pod_type), self._pod_of(other, pod_type)
+                self._same[key] = bool(here and there and not pod_changed(there, here))
             return self._same[key]
 
         return same
@@ -157,7 +197,23 @@ class Ledger:
     def asks_as_target(self, pod_type: str) -> Callable[[str], bool]:
         return self.asks_the_same(pod_type, self.target_id)
 
-    def _launched_with(self, pod: Pod) -> str:
+    def _pod_of(self, config_id: str, pod_type: str) -> PodSpec | None:
+        service = self.configs.get(config_id)
+        pods = service.pods if service else ()
+        return next((pod for pod in pods if pod.type == pod_type), None)
+
+    def is_deployed(self, pod: Pod, config_id: str) -> bool:
+        """Whether all that the deploy plan launches in the instance has reached its goal."""
+        service = self.configs[config_id]
+        spec = self._pod_of(config_id, pod.type)
+        if spec is None:
+            return False
+        aim = Aim(self.asks_the_same(pod.type, config_id))
+        names = planned_tasks(service, pod.type, pod.index)
+        return bool(names) and all(is_done(spec.task(n), pod.task(n), aim) for n in names)
+
+    def launched_with(self, pod: Pod) -> str:
+        """The configuration of what runs of the instance, or ran last; it must have tasks."""
         live = [task for task in pod.tasks if not task.dead]
         newest = max(live or pod.tasks, key=lambda task: task.since)
         return newest.config_id

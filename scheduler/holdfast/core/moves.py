@@ -1,23 +1,31 @@
-"""What one pod instance needs next. Pure: a record and a configuration in, one move out."""
+"""What one pod instance needs next. Pure: a record and some work in, one move out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.plans.goals import SameConfig, at_goal
+from holdfast.plans.goals import Aim, is_done, is_under_way
 from holdfast.records import Pod, Task
-from holdfast.service.model import Goal, PodSpec, TaskSpec
+from holdfast.service.changes import executor_changed
+from holdfast.service.model import PodSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Launch it as soon as an offer fits. `waits_for` ends "it waits until ..."."""
+    """Launch these tasks as soon as an offer fits. `waits_for` ends "it waits until ...".
 
+    `join` them to the executor that runs; otherwise a new one starts, with the whole reservation.
+    """
+
+    tasks: tuple[str, ...]
+    join: bool = False
     waits_for: str = "an offer fits"
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Kill its live tasks, all of them, before anything else."""
+    """Kill these live tasks before anything else."""
 
+    tasks: tuple[str, ...]
     reason: str
 
 
@@ -32,55 +40,113 @@ class Wait:
 Move = Start | Stop | Wait | None
 
 
-def next_move(
-    spec: PodSpec, pod: Pod | None, same_config: SameConfig, may_begin: bool, now: float
-) -> Move:
-    """The next move of a pod instance; None when it runs, or is starting, as it should.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Some tasks of a pod instance that a plan wants brought to their goal.
 
-    `spec` is the pod under the configuration it should have, `same_config` tells which others ask
-    the same of it, `may_begin` whether the deploy plan lets it start for the first time.
+    `spec` is the pod under the configuration they should have. The work of the recovery plan is
+    about what runs, not about what was reached once (`recovers`).
+    """
+
+    spec: PodSpec
+    tasks: tuple[str, ...]
+    aim: Aim
+    recovers: bool = False
+
+
+def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -> Move:
+    """The next move for the work; None when all of it is under way or done.
+
+    `former` is the pod as its live tasks were launched.
     """
     if pod is None or not pod.tasks:
-        return _begin(pod, may_begin or (pod is not None and pod.deployed is not None), now)
-    if pod.stopping:
-        return Stop(pod.stopping) if pod.has_live_tasks else _start(pod, now)
-    if any(task.live and not same_config(task.config_id) for task in pod.tasks):
-        return Stop("it takes up a new configuration")
-    down = [task.name for task in spec.tasks if _is_down(task, pod.task(task.name), same_config)]
-    uncertain = any(task.uncertain for task in pod.tasks)
-    if not down and not uncertain:
-        return None
-    if pod.has_live_tasks:
-        if down:
-            return Stop(f"its task {down[0]} is down")
-        return Wait("part of it is out of sight of the master")
-    return _start(pod, now)
-
-
-def _begin(pod: Pod | None, may_begin: bool, now: float) -> Move:
-    if not may_begin:
-        return Wait("its turn in the deploy plan has not come")
-    if pod is not None and now < pod.not_before:
-        return Wait("it failed before and waits to be tried again", pod.not_before)
-    return Start()
-
-
-def _start(pod: Pod, now: float) -> Move:
-    if now < pod.not_before:
-        return Wait(
-            f"it failed {pod.failures} times in a row and waits to be tried again", pod.not_before
-        )
-    if pod.reservation is None:
-        return Start()
-    where = pod.reservation.hostname
+        return _start(pod, work.tasks, now)
     if any(task.uncertain for task in pod.tasks):
-        return Start(f"agent {where}, which has its data and cannot be reached, is back")
-    return Start(f"agent {where} offers its reservation again")
+        return _out_of_sight(work, pod, now)
+    open_ = [name for name in work.tasks if not _is_settled(work, pod.task(name), name)]
+    if not open_:
+        return None
+    stops = _in_the_way(work, pod, former, open_)
+    if stops:
+        return stops
+    if any((task := pod.task(name)) and task.live for name in open_):
+        return Wait("its tasks are being stopped")
+    return _start(pod, tuple(open_), now)
 
 
-def _is_down(spec: TaskSpec, task: Task | None, same_config: SameConfig) -> bool:
+def _is_settled(work: Work, task: Task | None, name: str) -> bool:
+    """Nothing is to be done for the task now: it is where it should be, or on the way."""
     if task is None:
-        return True
-    if spec.goal is Goal.RUNNING:
-        return task.dead
-    return task.dead and not at_goal(spec, task, same_config)
+        return False
+    if work.recovers:
+        return task.live and task.stopping is None
+    return is_done(work.spec.task(name), task, work.aim) or is_under_way(task, work.aim)
+
+
+def _in_the_way(
+    work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[str]
+) -> Stop | None:
+    """The live tasks that must go before the open ones can be launched."""
+    opened = list(open_)
+    if former is not None and pod.has_live_tasks and executor_changed(former, work.spec):
+        return _stop([t for t in pod.tasks if t.live], "the pod takes up a new configuration")
+    outdated = [t for t in pod.tasks if t.live and t.name in opened]
+    if outdated and not all(task.stopping for task in outdated):
+        return _stop(outdated, "it is to be launched anew")
+    essential = any(work.spec.task(name).essential for name in opened)
+    if work.recovers and essential:
+        others = [t for t in pod.tasks if t.live and t.name in work.tasks and t.stopping is None]
+        if others:
+            return _stop(others, f"its fellow {opened[0]} is down")
+    sets = {work.spec.resources(work.spec.task(name)).id for name in opened}
+    same_set = [
+        task
+        for task in pod.tasks
+        if task.live
+        and task.stopping is None
+        and task.name not in opened
+        and any(s.name == task.name for s in work.spec.tasks)
+        and work.spec.resources(work.spec.task(task.name)).id in sets
+    ]
+    return _stop(same_set, f"its resources are for {opened[0]} now") if same_set else None
+
+
+def _stop(tasks: Iterable[Task], reason: str) -> Stop | None:
+    names = tuple(task.name for task in tasks if task.stopping is None)
+    return Stop(names, reason) if names else None
+
+
+def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
+    """Some task may run where the master cannot see it: only its whole place on offer helps."""
+    if pod.has_live_tasks:
+        return Wait("part of it is out of sight of the master")
+    lost = [task.name for task in pod.tasks if task.uncertain]
+    opened = [name for name in work.tasks if not _is_settled(work, pod.task(name), name)]
+    names = tuple(dict.fromkeys([*lost, *opened]))
+    where = pod.reservation.hostname if pod.reservation else "?"
+    waits_for = f"agent {where}, which has its data and cannot be reached, is back"
+    return _delayed(pod, names, now) or Start(names, waits_for=waits_for)
+
+
+def _start(pod: Pod | None, tasks: tuple[str, ...], now: float) -> Move:
+    delayed = _delayed(pod, tasks, now)
+    if delayed is not None or pod is None or pod.reservation is None:
+        return delayed or Start(tasks)
+    where = pod.reservation.hostname
+    if not pod.has_live_tasks:
+        return Start(tasks, waits_for=f"agent {where} offers its reservation again")
+    if any(task.live and task.stopping for task in pod.tasks):
+        return Wait("other tasks of it are being stopped")
+    return Start(tasks, join=True, waits_for=f"agent {where} offers its resources again")
+
+
+def _delayed(pod: Pod | None, tasks: Iterable[str], now: float) -> Wait | None:
+    """The pause after a failure. The tasks of a launch wait for each other."""
+    failed = [task for name in tasks if pod and (task := pod.task(name)) and task.not_before > now]
+    if not failed:
+        return None
+    worst = max(failed, key=lambda task: task.not_before)
+    return Wait(
+        f"{worst.name} failed {worst.failures} times in a row and waits to be tried again",
+        worst.not_before,
+    )

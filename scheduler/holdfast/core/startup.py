@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from holdfast import records
-from holdfast.core.ledger import FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.plans.orders import orders_from_json
 from holdfast.service.changes import refusals
 from holdfast.service.encode import config_id, from_json
 from holdfast.service.model import ServiceSpec
@@ -44,6 +45,9 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
             service, target_id = former, target["id"]
     configs[target_id] = service
     framework = stored.get(FRAMEWORK_PATH)
+    deployed = stored.get(DEPLOYED_PATH)
+    is_new = target is None or target["id"] != target_id
+    updating = deployed is not None if target is None or is_new else target["updating"]
     ledger = Ledger(
         service,
         target_id,
@@ -52,8 +56,11 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         pods=_by(lambda p: p.name, _all(stored, "pods/", records.pod_from_json)),
         retired=_by(lambda r: r.id, _all(stored, "retired/", records.retired_from_json)),
         intents=_by(lambda i: i.volume_id, _all(stored, "intents/", records.intent_from_json)),
+        orders=_by(lambda o: o.plan, _all(stored, "plans/", orders_from_json)),
+        deployed=deployed["config"] if deployed else None,
+        updating=updating,
     )
-    if target is None or target["id"] != target_id:
+    if is_new:
         ledger.store_target()
     ledger.drop_unused_configs()
     return ledger, errors

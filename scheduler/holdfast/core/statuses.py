@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from holdfast.mesos.messages import TaskState, TaskStatus
-from holdfast.plans.goals import pod_at_goal
+from holdfast.plans.goals import at_goal
 from holdfast.records import NEVER_STARTED, Pod, Retired, Task
-from holdfast.service.model import Goal, PodSpec
+from holdfast.service.model import Goal, PodSpec, TaskSpec
 
 FIRST_BACKOFF = 5.0
 MAX_BACKOFF = 300.0
@@ -69,16 +69,17 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
     task = task_after(before, status, now)
     if task == before:
         return pod
-    spec = spec_of(pod)
+    spec = next((t for t in spec_of(pod).tasks if t.name == task.name), None)
+    if spec is not None:
+        if at_goal(spec, task):
+            task = replace(task, reached=task.config_id)
+        if task.dead and _is_failure(spec, task):
+            task = _failed(task, now)
     pod = pod.with_task(task)
     if pod.reservation and not pod.reservation.confirmed and _proves_volumes(status):
         pod = replace(pod, reservation=replace(pod.reservation, confirmed=True))
-    if task.state is TaskState.RUNNING:
+    if task.state in (TaskState.RUNNING, TaskState.FINISHED):
         pod = replace(pod, hook=None)
-    if pod_at_goal(spec, pod, lambda config_id: config_id == task.config_id):
-        pod = replace(pod, deployed=task.config_id, hook=None)
-    if task.dead and _is_failure(spec, task, pod):
-        pod = _failed(pod, now)
     return pod
 
 
@@ -97,21 +98,21 @@ def _proves_volumes(status: TaskStatus) -> bool:
     return status.state is TaskState.KILLED and status.source == "SOURCE_AGENT"
 
 
-def _is_failure(spec: PodSpec, task: Task, pod: Pod) -> bool:
-    """Whether the end counts against the pod: not when we asked for it, nor when Mesos lost it."""
-    if pod.stopping:
+def _is_failure(spec: TaskSpec, task: Task) -> bool:
+    """Whether the end counts against the task: not when we asked for it, nor when Mesos lost it."""
+    if task.stopping:
         return False
     if task.state in (TaskState.FAILED, TaskState.ERROR, TaskState.KILLED):
         return True
-    return task.state is TaskState.FINISHED and spec.task(task.name).goal is Goal.RUNNING
+    return task.state is TaskState.FINISHED and spec.goal is Goal.RUNNING
 
 
-def _failed(pod: Pod, now: float) -> Pod:
+def _failed(task: Task, now: float) -> Task:
     """The first failure is tried again at once, later ones after a growing pause."""
-    steady = now - pod.launched > STEADY_SECONDS
-    failures = 1 if steady else pod.failures + 1
+    steady = now - task.launched > STEADY_SECONDS
+    failures = 1 if steady else task.failures + 1
     pause = 0.0 if failures == 1 else min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** (failures - 2))
-    return replace(pod, failures=failures, not_before=now + pause)
+    return replace(task, failures=failures, not_before=now + pause)
 
 
 def never_started(pod: Pod) -> bool:

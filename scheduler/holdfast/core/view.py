@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.service.model import ServiceSpec
@@ -47,5 +48,6 @@ class View:
     intents: Mapping[str, DestroyIntent]
     quarantined: Mapping[str, Quarantined]
     plans: tuple[Plan, ...]
+    orders: Mapping[str, Orders]
     explanations: Mapping[str, Explanation]
     counters: Mapping[str, int]

@@ -1,70 +1,160 @@
-"""Where a pod instance stands on the way to its goal."""
+"""Where the tasks of a pod instance stand on the way to their goals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.records import Pod, Task
-from holdfast.service.model import Goal, PodSpec, TaskSpec
+from holdfast.service.model import Goal, PodSpec, ServiceSpec, TaskSpec
 
 SameConfig = Callable[[str], bool]
 """Whether the configuration of that id asks the same of the pod as the one looked at."""
 
 
-def at_goal(spec: TaskSpec, task: Task | None, same_config: SameConfig) -> bool:
-    """Whether the task is where its goal wants it under the configuration looked at."""
-    if task is None:
-        return False
-    match spec.goal:
-        case Goal.RUNNING:
-            return task.state is TaskState.RUNNING and task.ready and same_config(task.config_id)
-        case Goal.FINISH:
-            return task.state is TaskState.FINISHED and same_config(task.config_id)
-        case Goal.ONCE:
-            return task.state is TaskState.FINISHED
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What counts as done: `same_config` under which configuration, `run` in which run.
 
-
-def pod_at_goal(spec: PodSpec, pod: Pod, same_config: SameConfig) -> bool:
-    return all(at_goal(task, pod.task(task.name), same_config) for task in spec.tasks)
-
-
-def to_launch(spec: PodSpec, pod: Pod | None, same_config: SameConfig) -> tuple[TaskSpec, ...]:
-    """The tasks a launch of the whole pod instance must start: all but those that finished."""
-    return tuple(
-        task
-        for task in spec.tasks
-        if task.goal is Goal.RUNNING
-        or not at_goal(task, pod.task(task.name) if pod else None, same_config)
-    )
-
-
-def step_status(spec: PodSpec, pod: Pod | None, same_config: SameConfig, now: float) -> Status:
-    """The status of the deploy step of one pod instance.
-
-    Once complete under a configuration a step stays complete under it: what fails later is the
-    recovery plan's business.
+    The deploy plan has no run. In the first run of a custom plan a task that runs already is done.
     """
-    if pod is None:
-        return Status.PENDING
-    if pod.deployed is not None and same_config(pod.deployed):
+
+    same_config: SameConfig
+    run: str = ""
+    first_run: bool = True
+
+
+def at_goal(spec: TaskSpec, task: Task) -> bool:
+    """Whether the task is, at this moment, where its goal wants it."""
+    if spec.goal is Goal.RUNNING:
+        return task.running
+    return task.state is TaskState.FINISHED
+
+
+def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
+    """Whether the task has reached its goal as aimed at; what became of it since does not count."""
+    if task is None or task.reached is None:
+        return False
+    if aim.run and task.run != aim.run:
+        return spec.goal is Goal.RUNNING and aim.first_run and aim.same_config(task.reached)
+    if spec.goal is Goal.ONCE:
+        return True
+    return aim.same_config(task.reached)
+
+
+def is_under_way(task: Task, aim: Aim) -> bool:
+    """Whether the task was launched as aimed at and may still get there."""
+    as_aimed = aim.same_config(task.config_id) and (not aim.run or task.run == aim.run)
+    return task.live and task.stopping is None and as_aimed
+
+
+def task_status(spec: TaskSpec, task: Task | None, aim: Aim, now: float) -> Status:
+    """The status of one task of a step."""
+    if task is not None and is_done(spec, task, aim):
         return Status.COMPLETE
-    if not pod.has_live_tasks:
-        return Status.DELAYED if pod.not_before > now else Status.PENDING
-    if pod.stopping or not all(same_config(task.config_id) for task in pod.tasks if task.live):
+    if task is None:
         return Status.PENDING
-    starting = {TaskState.STAGING, TaskState.STARTING}
-    if any(task.state in starting for task in pod.tasks):
+    if task.dead:
+        return Status.DELAYED if task.not_before > now else Status.PENDING
+    if not is_under_way(task, aim):
+        return Status.PREPARED if task.stopping else Status.PENDING
+    if task.state in (TaskState.STAGING, TaskState.STARTING):
         return Status.STARTING
     return Status.STARTED
 
 
-def recovery_status(spec: PodSpec, pod: Pod, now: float) -> Status | None:
-    """The status of the recovery of a deployed pod instance; None when nothing is wrong with it."""
-    running = [pod.task(task.name) for task in spec.tasks if task.goal is Goal.RUNNING]
-    if all(task and task.state is TaskState.RUNNING and task.ready for task in running):
-        return Status.PENDING if pod.stopping else None
-    if not pod.has_live_tasks or pod.stopping:
-        return Status.DELAYED if pod.not_before > now else Status.PENDING
-    if any(task and task.state is TaskState.RUNNING for task in running):
-        return Status.STARTED
+_LEAST_FIRST = (
+    Status.ERROR,
+    Status.DELAYED,
+    Status.PENDING,
+    Status.PREPARED,
+    Status.STARTING,
+    Status.STARTED,
+    Status.COMPLETE,
+)
+
+
+def least(statuses: Iterable[Status]) -> Status:
+    """The status of a step from those of its tasks."""
+    return min(statuses, key=_LEAST_FIRST.index, default=Status.COMPLETE)
+
+
+def step_status(
+    spec: PodSpec, pod: Pod | None, tasks: Iterable[str], aim: Aim, now: float
+) -> Status:
+    """The status of a step of the deploy plan or of a custom plan.
+
+    Once complete a step stays so: what fails later is the recovery plan's business.
+    """
+    if pod is not None and not aim.run and pod.deployed and aim.same_config(pod.deployed):
+        return Status.COMPLETE
+    return least(
+        task_status(spec.task(name), pod.task(name) if pod else None, aim, now) for name in tasks
+    )
+
+
+def planned_tasks(service: ServiceSpec, pod_type: str, index: int) -> tuple[str, ...]:
+    """The tasks the deploy plan launches in that pod instance, each once."""
+    spec = service.pod(pod_type)
+    return tuple(
+        dict.fromkeys(
+            name
+            for phase in service.deploy.phases
+            if phase.pod == pod_type
+            for step in phase.steps_of(spec, index)
+            for name in step
+        )
+    )
+
+
+def any_plan_tasks(service: ServiceSpec, pod_type: str, index: int) -> frozenset[str]:
+    """The tasks that some plan launches in that pod instance."""
+    spec = service.pod(pod_type)
+    return frozenset(
+        name
+        for plan in (service.deploy, *service.plans)
+        for phase in plan.phases
+        if phase.pod == pod_type
+        for step in phase.steps_of(spec, index)
+        for name in step
+    )
+
+
+def unwell(spec: PodSpec, pod: Pod) -> tuple[str, ...]:
+    """The tasks that must be recovered, or are being: RUNNING ones that ran and do not now.
+
+    An essential one takes all others that ran with it.
+    """
+    ran = [
+        (task_spec, task)
+        for task_spec in spec.tasks
+        if task_spec.goal is Goal.RUNNING
+        and (task := pod.task(task_spec.name)) is not None
+        and task.reached is not None
+    ]
+    ill = [(task_spec, task) for task_spec, task in ran if not task.running]
+    if any(task_spec.essential and is_down(task) for task_spec, task in ill):
+        return tuple(task.name for _, task in ran)
+    return tuple(task.name for _, task in ill)
+
+
+def is_down(task: Task) -> bool:
+    """It does not run, or is being ended, or nobody knows."""
+    return task.dead or task.uncertain or task.stopping is not None
+
+
+def recovery_status(pod: Pod, tasks: Iterable[str], now: float) -> Status:
+    """The status of the recovery of those tasks."""
+    return least(_recovery_of(pod.task(name), now) for name in tasks)
+
+
+def _recovery_of(task: Task | None, now: float) -> Status:
+    if task is None or task.uncertain:
+        return Status.PENDING
+    if task.dead:
+        return Status.DELAYED if task.not_before > now else Status.PENDING
+    if task.stopping:
+        return Status.PREPARED
+    if task.state is TaskState.RUNNING:
+        return Status.COMPLETE if task.ready else Status.STARTED
     return Status.STARTING

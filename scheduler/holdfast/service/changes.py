@@ -32,6 +32,19 @@ def pod_changed(old: PodSpec, new: PodSpec) -> bool:
     return _running_part(old) != _running_part(new)
 
 
+def executor_changed(old: PodSpec, new: PodSpec) -> bool:
+    """Whether a task of `new` cannot join the executor that runs the tasks of `old`.
+
+    What belongs to the pod's container is given to it once: volumes, files, and all it reserves.
+    """
+    return _container_part(old) != _container_part(new)
+
+
+def _container_part(pod: PodSpec) -> tuple[object, ...]:
+    bare = replace(_running_part(pod), tasks=(), rlimits=(), secrets=())
+    return bare, pod.volumes, pod.reserved_sets
+
+
 def _running_part(pod: PodSpec) -> PodSpec:
     return replace(pod, count=0, placement=(), hooks=HooksSpec())
 
