@@ -124,8 +124,8 @@ class Allocation:
         peers = [
             other.reservation
             for other in self._ledger.pods.values()
-            if other.type == wanted.spec.type
-            and other.name != wanted.name
+            if other.index != wanted.index
+            and other.type == wanted.spec.type
             and other.reservation is not None
         ]
         crowd = self._crowd()
@@ -217,10 +217,10 @@ class Allocation:
             peers={
                 other.name: other.reservation.ip
                 for other in self._ledger.pods.values()
-                if other.type == started.type
-                and other.name != started.name
-                and other.reservation is not None
+                if other.reservation is not None
                 and other.reservation.confirmed
+                and other.type == started.type
+                and other.index != started.index
             },
             framework_id=self._ledger.framework_id,
         )
