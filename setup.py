@@ -43,6 +43,7 @@ setup(
         "requests>=2.31",
         "rich>=13.0",
         "structlog>=23.1",
+        "urllib3>=2.3",
         "uvicorn>=0.27",
     ],
     extras_require={

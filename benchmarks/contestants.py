@@ -218,7 +218,8 @@ def _running(command: Sequence[str], log: Path) -> Iterator[psutil.Popen]:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
             try:
                 process.wait(10)
             except psutil.TimeoutExpired:

@@ -15,6 +15,7 @@ from kazoo.exceptions import (
     SessionMovedError,
 )
 from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.states import KeeperState
 from kazoo.retry import KazooRetry
 
@@ -52,11 +53,17 @@ DISCONNECTED = (
 
 
 class FailFastClient(KazooClient):  # type: ignore[misc]
-    """Refuses requests while the connection is down.
+    """Refuses requests while the connection is down, and gives up on deaf servers early.
 
-    kazoo >= 2.7 queues them instead, to be executed whenever ZooKeeper answers again: much later
-    than the caller believes, and perhaps after another scheduler took over.
+    kazoo >= 2.7 queues such requests instead, to be executed whenever ZooKeeper answers again:
+    much later than the caller believes, and perhaps after another scheduler took over.
     """
+
+    def __init__(self, *, patience: float, **options: Any) -> None:
+        super().__init__(handler=_ImpatientHandler(patience), **options)
+        self._connection = _ImpatientConnection(
+            self, self._conn_retry.copy(), logger=self.logger, patience=patience
+        )
 
     def _call(self, request: Any, async_object: Any) -> Any:
         if self._state == KeeperState.CONNECTING:
@@ -66,15 +73,29 @@ class FailFastClient(KazooClient):  # type: ignore[misc]
 
 
 class _ImpatientHandler(SequentialThreadingHandler):  # type: ignore[misc]
-    """Gives up on a host that does not answer in time to try the others within one session."""
+    """Waits `patience` seconds for a TCP connection; kazoo would wait a whole session's time."""
 
-    def __init__(self, connect_timeout: float) -> None:
+    def __init__(self, patience: float) -> None:
         super().__init__()
-        self._connect_timeout = connect_timeout
+        self._patience = patience
 
     def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["timeout"] = self._connect_timeout
-        return super().create_connection(*args, **kwargs)
+        return super().create_connection(*args, **{**kwargs, "timeout": self._patience})
+
+
+class _ImpatientConnection(ConnectionHandler):  # type: ignore[misc]
+    """Waits `patience` seconds for the answer to the handshake.
+
+    A ZooKeeper that has just started can accept a connection and never answer on it. kazoo would
+    wait a whole session's time there, and so lose the session.
+    """
+
+    def __init__(self, *args: Any, patience: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._patience = patience
+
+    def _invoke(self, timeout: float, *args: Any, **options: Any) -> Any:
+        return super()._invoke(min(timeout, self._patience), *args, **options)
 
 
 def parse_zk_address(text: str) -> ZkAddress:
@@ -105,7 +126,7 @@ def new_client(
     return FailFastClient(
         hosts=hosts,
         timeout=session_timeout,
-        handler=_ImpatientHandler(connect_timeout=max(1.0, session_timeout / 4)),
+        patience=max(1.0, session_timeout / 4),
         connection_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0),
         auth_data=[("digest", auth)] if auth else None,
         logger=_quiet,

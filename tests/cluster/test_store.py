@@ -94,6 +94,8 @@ class Relay:
         self.hosts = f"{target[0]}:{self._listener.getsockname()[1]}"
         self._lose_answers = threading.Event()
         self._refuse = threading.Event()
+        self._swallow = threading.Event()
+        self.swallowed: list[socket.socket] = []
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -107,12 +109,17 @@ class Relay:
         for pair in self._pairs:
             _shut(*pair)
 
+    def swallow_next(self) -> None:
+        """Accept the next connection and never answer on it."""
+        self._swallow.set()
+
     def mend(self) -> None:
         self._refuse.clear()
 
     def close(self) -> None:
         self._listener.close()
         self.cut()
+        _shut(*self.swallowed)
 
     def _accept(self) -> None:
         while True:
@@ -122,6 +129,10 @@ class Relay:
                 return
             if self._refuse.is_set():
                 client.close()
+                continue
+            if self._swallow.is_set():
+                self._swallow.clear()
+                self.swallowed.append(client)
                 continue
             try:
                 server = socket.create_connection(self._target, 5.0)
@@ -441,6 +452,19 @@ class TestInterruptions:
         relay.mend()
         assert leader.wait_connected(DEADLINE)
         assert leader.load() == {}
+        leader.commit([("a", {"n": 1})])
+        assert leader.load() == {"a": {"n": 1}}
+
+    def test_a_server_that_accepts_and_never_answers_does_not_cost_the_session(
+        self, schedulers: Schedulers, relay: Relay, service: str
+    ) -> None:
+        leader = schedulers.leader(service, hosts=relay.hosts, session_timeout=8.0)
+        relay.cut()
+        until(lambda: not leader.connected)
+        relay.swallow_next()
+        relay.mend()
+        until(lambda: relay.swallowed)
+        assert leader.wait_connected(DEADLINE)
         leader.commit([("a", {"n": 1})])
         assert leader.load() == {"a": {"n": 1}}
 

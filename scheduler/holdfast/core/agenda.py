@@ -231,7 +231,7 @@ class Agenda:
         return bool(leaving) and self._decommission(leaving[0], now)
 
     def _decommission(self, pod: Pod, now: float) -> bool:
-        """Kill its tasks; then its place is given back, its volumes kept until destroyed by name."""
+        """Kill its tasks; then give its place back. Its volumes are kept until destroyed by name."""
         live = tuple(task.name for task in pod.tasks if task.live)
         if live:
             self._stop(pod, Stop(live, "it is decommissioned"))
@@ -263,4 +263,3 @@ class Agenda:
                 replace(t, stopping=stop.reason) if t.name in fresh else t for t in pod.tasks
             )
             self._ledger.put_pod(replace(pod, tasks=tasks))
-

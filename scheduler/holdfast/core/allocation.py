@@ -18,7 +18,8 @@ from holdfast.core.statuses import never_started
 from holdfast.mesos import operations
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
+from holdfast.placement.evaluate import Holding, Owner, Placement, place, present, resume
+from holdfast.placement.joining import join
 from holdfast.placement.pool import AgentPool, pools
 from holdfast.records import Pod, Reservation, Retired, Task
 from holdfast.service.model import PodSpec
@@ -195,8 +196,8 @@ class Allocation:
         peers = [
             other.reservation
             for other in self._ledger.pods.values()
-            if other.type == wanted.spec.type
-            and other.name != wanted.name
+            if other.index != wanted.index
+            and other.type == wanted.spec.type
             and other.reservation is not None
         ]
         crowd = self._crowd()
@@ -243,9 +244,7 @@ class Allocation:
         self._ledger.put_pod(replace(pod, reservation=None))
         return True
 
-    def _started(
-        self, wanted: Wanted, placement: Placement, framework_id: str, now: float
-    ) -> Pod:
+    def _started(self, wanted: Wanted, placement: Placement, framework_id: str, now: float) -> Pod:
         """The record of the pod instance with a new executor and its tasks."""
         old = self._ledger.pods.get(wanted.name) or Pod(wanted.spec.type, wanted.index, hook=CREATE)
         service = self._ledger.configs[wanted.config_id]

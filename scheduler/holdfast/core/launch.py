@@ -1,6 +1,6 @@
 """The messages that start a pod instance: one executor with the volumes, and its tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 

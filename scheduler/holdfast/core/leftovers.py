@@ -29,6 +29,10 @@ class Leftovers:
 
     def clean(self, pool: AgentPool, decisions: list[str], now: float) -> list[dict[str, Any]]:
         """The operations that free what may be freed on this agent."""
+        if not pool.reserved:  # as on most agents most of the time; what follows looks at all pods
+            self._seen = set()
+            self._forget(pool, now)
+            return []
         explained = {
             id_
             for pod in self._ledger.pods.values()
@@ -67,6 +71,8 @@ class Leftovers:
 
     def contradicted(self, pool: AgentPool) -> list[str]:
         """Tasks the records say run, although their volume is on offer and so not in use."""
+        if not pool.reserved:
+            return []
         return [
             task.id
             for pod in self._ledger.pods.values()

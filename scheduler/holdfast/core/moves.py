@@ -83,9 +83,7 @@ def _is_settled(work: Work, task: Task | None, name: str) -> bool:
     return is_done(work.spec.task(name), task, work.aim) or is_under_way(task, work.aim)
 
 
-def _in_the_way(
-    work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[str]
-) -> Stop | None:
+def _in_the_way(work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[str]) -> Stop | None:
     """The live tasks that must go before the open ones can be launched."""
     opened = list(open_)
     if former is not None and pod.has_live_tasks and executor_changed(former, work.spec):

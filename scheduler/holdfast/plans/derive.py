@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from holdfast.plans.goals import Aim, SameConfig, planned_tasks, recovery_status, step_status, unwell
+from holdfast.plans.goals import (
+    Aim,
+    SameConfig,
+    planned_tasks,
+    recovery_status,
+    step_status,
+    unwell,
+)
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.records import Pod
@@ -49,7 +56,7 @@ def all_plans(situation: Situation) -> tuple[Plan, ...]:
 
 
 def deploy_spec(service: ServiceSpec, updating: bool) -> PlanSpec:
-    """The plan of svc.yml that deploys: `update`, once the service was deployed, if there is one."""
+    """The plan of svc.yml that deploys: `update` if there is one, once the service was deployed."""
     if updating:
         for spec in service.plans:
             if spec.name == UPDATE:
@@ -144,9 +151,7 @@ def step_name(pod: str, tasks: tuple[str, ...]) -> str:
 
 def _phase(situation: Situation, phase: PhaseSpec, orders: Orders, run: bool) -> Phase:
     spec = situation.service.pod(phase.pod)
-    aim = Aim(
-        situation.target(phase.pod), orders.run_id if run else "", first_run=orders.run <= 1
-    )
+    aim = Aim(situation.target(phase.pod), orders.run_id if run else "", first_run=orders.run <= 1)
     canary = orders.canaries.get(phase.name)
     steps = []
     for index in range(spec.count):
