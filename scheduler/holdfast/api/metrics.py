@@ -64,9 +64,9 @@ def plan_status(plan: Plan) -> int:
             return -1
         case Status.COMPLETE:
             return 0
-        case Status.PENDING | Status.DELAYED:
+        case Status.PENDING | Status.DELAYED | Status.WAITING:
             return 1
-        case Status.STARTING | Status.STARTED | Status.IN_PROGRESS:
+        case Status.PREPARED | Status.STARTING | Status.STARTED | Status.IN_PROGRESS:
             return 2
 
 

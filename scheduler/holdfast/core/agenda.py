@@ -221,7 +221,9 @@ class Agenda:
         ledger = self._ledger
         for spec, index in ledger.service.instances():
             pod = ledger.pods.get(f"{spec.type}-{index}")
-            if pod is None or not ledger.asks_as_target(spec.type)(ledger.launched_with(pod)):
+            if pod is None or not pod.tasks:
+                continue
+            if not ledger.asks_as_target(spec.type)(ledger.launched_with(pod)):
                 continue
             planned = any_plan_tasks(ledger.service, spec.type, index)
             extra = tuple(t.name for t in pod.tasks if t.live and t.name not in planned)
@@ -231,7 +233,7 @@ class Agenda:
         return bool(leaving) and self._decommission(leaving[0], now)
 
     def _decommission(self, pod: Pod, now: float) -> bool:
-        """Kill its tasks; then give its place back. Its volumes are kept until destroyed by name."""
+        """Kill its tasks, then give its place back; its volumes stay until destroyed by name."""
         live = tuple(task.name for task in pod.tasks if task.live)
         if live:
             self._stop(pod, Stop(live, "it is decommissioned"))

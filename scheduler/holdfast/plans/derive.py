@@ -105,12 +105,16 @@ def recovery_plan(situation: Situation) -> Plan:
 
 
 def recovery_tasks(situation: Situation, pod: Pod, index: int) -> tuple[str, ...]:
-    """What is to be recovered of a pod instance: after a replace, all that was deployed in it."""
-    if pod.tasks:
-        return unwell(situation.spec_of(pod), pod)
+    """What is to be recovered of a pod instance.
+
+    After a replace that is all that was deployed in it, until each task has reached its goal again.
+    """
+    owed: tuple[str, ...] = ()
     if pod.deployed is not None:
-        return planned_tasks(situation.service, pod.type, index)
-    return ()
+        planned = planned_tasks(situation.service, pod.type, index)
+        owed = tuple(n for n in planned if (t := pod.task(n)) is None or t.reached is None)
+    ill = unwell(situation.spec_of(pod), pod) if pod.tasks else ()
+    return tuple(dict.fromkeys([*ill, *owed]))
 
 
 def decommission_plan(situation: Situation) -> Plan:
