@@ -4,6 +4,7 @@ Cpus, memory and ports of a retired reservation go back to the cluster. A volume
 when an operator named it. What no record explains is kept and reported.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from holdfast.core.ledger import Ledger
@@ -13,6 +14,7 @@ from holdfast.mesos.messages import Resource
 from holdfast.placement.evaluate import present
 from holdfast.placement.pool import AgentPool
 from holdfast.placement.resources import without_volume
+from holdfast.records import Retired
 
 GONE_SECONDS = 5.0
 """How long something must be missing from its agent's offers to be taken for gone."""
@@ -49,6 +51,8 @@ class Leftovers:
         for id_, resources in pool.reserved.items():
             if id_ in explained:
                 continue
+            if id_ in retired:
+                self._follow(retired[id_], pool)
             for resource in resources:
                 ordered = self._ordered(resource)
                 if ordered:
@@ -68,6 +72,15 @@ class Leftovers:
         if unreserve:
             result.append(operations.unreserve(unreserve))
         return result
+
+    def _follow(self, left: Retired, pool: AgentPool) -> None:
+        """Note where a retired reservation is now: its machine may have a new agent id."""
+        known = self._ledger.retired[left.id]
+        if known.reservation.agent_id != pool.agent_id:
+            here = replace(
+                known.reservation, agent_id=pool.agent_id, hostname=pool.hostname, ip=pool.ip
+            )
+            self._ledger.put_retired(replace(known, reservation=here))
 
     def contradicted(self, pool: AgentPool) -> list[str]:
         """Tasks the records say run, although their volume is on offer and so not in use."""
