@@ -3,6 +3,7 @@
 python -m benchmarks.deploy [--pods 100] [--agents 20] [--rounds 1]
 """
 
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,9 @@ def rows(load: Load, played: list[Round]) -> list[Row]:
 
 def report(load: Load, rounds: int) -> tuple[str, bool]:
     """Run it: the tables as Markdown, and whether every limit was kept. Raises Failed."""
+    # Ended in whatever way, it takes its clusters with it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     where = machine()
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         played = play(Path(folder), load, rounds)
