@@ -119,7 +119,7 @@ def _sandbox_logs(cluster: Cluster, member: str) -> list[Path]:
         path
         for agent in cluster.agents
         for path in agent.work_dir.glob(
-            f"slaves/*/frameworks/*/executors/{member}*/runs/latest/stderr"
+            f"slaves/*/frameworks/*/executors/*__{member}__*/runs/latest/stderr"
         )
     ]
     return sorted(runs, key=lambda path: path.stat().st_mtime)[-1:]
