@@ -42,7 +42,6 @@ def main(keep: bool) -> NoReturn:
     with _alone():
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        directory().mkdir(parents=True, exist_ok=True)
         cluster = Cluster.create(directory() / "cluster", SPEC)
         sys.exit(_run(Stage(cluster, Scheduler(cluster), narrator), keep))
 

@@ -44,6 +44,9 @@ def remove(stage: Stage) -> None:
     """End and delete all there is of this or an earlier demo; harmless when there is nothing."""
     stage.cluster.down()
     stage.scheduler.log.unlink(missing_ok=True)
+    home = stage.scheduler.log.parent
+    if home.exists() and not any(home.iterdir()):
+        home.rmdir()
 
 
 def tear_down(stage: Stage) -> None:
