@@ -70,6 +70,11 @@ def _run(stage: Stage, keep: bool) -> int:
         _ignore_signals()
         _explain(stage, error)
         return EXIT_CHECK_FAILED
+    except BaseException:
+        # A fault of the demo itself: still, nothing may be left running.
+        _ignore_signals()
+        cluster.down(keep_logs=True)
+        raise
     return 0
 
 
