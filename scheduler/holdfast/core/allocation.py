@@ -11,7 +11,8 @@ from holdfast.core.leftovers import Leftovers
 from holdfast.core.statuses import never_started
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.evaluate import Owner, Placement, place, present, resume
-from holdfast.placement.pool import AgentPool, pools
+from holdfast.placement.owner import role_for
+from holdfast.placement.pool import AgentPool, PoolKey, pools
 from holdfast.plans.goals import to_launch
 from holdfast.records import Pod, Reservation, Retired, Task
 from holdfast.service.model import PodSpec
@@ -72,34 +73,34 @@ class Allocation:
         """Use the offers, all of them, for the wanted pod instances in their order."""
         assert self._ledger.framework_id is not None
         result = Result()
-        by_agent = pools(offers)
-        operations: dict[str, list[dict[str, Any]]] = {agent: [] for agent in by_agent}
+        by_key = pools(offers)
+        operations: dict[PoolKey, list[dict[str, Any]]] = {key: [] for key in by_key}
         owner = Owner(self._ledger.service, self._ledger.framework_id)
-        for pool in by_agent.values():
+        for pool in by_key.values():
             result.ask += self.leftovers.contradicted(pool)
         for pod in wanted:
-            found = self._find(owner, pod, by_agent, home_region, result, now)
+            found = self._find(owner, pod, by_key, home_region, result, now)
             if found is None:
                 continue
             placement, again = found
             started = self._started(pod, placement, now)
             self._ledger.put_pod(started)
-            operations[placement.reservation.agent_id] += self._operations(pod, started, placement)
+            operations[placement.pool] += self._operations(pod, started, placement)
             result.started.append(pod.name)
             how = "again on its volumes" if again else "as a new instance"
             result.decisions.append(
                 f"starting {pod.name} on {placement.reservation.hostname} {how}"
             )
-        for agent_id, pool in by_agent.items():
-            operations[agent_id] += self.leftovers.clean(pool, result.decisions, now)
-        self._answer(by_agent, operations, wanted, result)
+        for key, pool in by_key.items():
+            operations[key] += self.leftovers.clean(pool, result.decisions, now)
+        self._answer(by_key, operations, wanted, result)
         return result
 
     def _find(
         self,
         owner: Owner,
         wanted: Wanted,
-        by_agent: Mapping[str, AgentPool],
+        by_key: Mapping[PoolKey, AgentPool],
         home_region: str | None,
         result: Result,
         now: float,
@@ -111,15 +112,15 @@ class Allocation:
             held = pod.reservation
             if any(task.uncertain for task in pod.tasks):
                 # It may be running: only the whole of it on offer proves that it is not.
-                held = replace(held, confirmed=True)
-            for pool in by_agent.values():
+                held = held.settled()
+            for pool in by_key.values():
                 if present(held, pool):
-                    resumed = resume(owner, pod.name, held, pool)
+                    resumed = resume(owner, wanted.spec, pod.name, held, pool, self._new_id)
                     if isinstance(resumed, Placement):
                         return resumed, True
                     refusals[pool.hostname] = str(resumed)
                     return None
-            if not self._abandoned(pod, pod.reservation, by_agent, result, now):
+            if not self._abandoned(pod, pod.reservation, by_key, result, now):
                 return None
         peers = [
             other.reservation
@@ -130,8 +131,10 @@ class Allocation:
         ]
         crowd = self._crowd()
         for pool in sorted(
-            by_agent.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
+            by_key.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
         ):
+            if pool.role != owner.role(wanted.spec.pre_reserved_role):
+                continue
             placed = place(owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id)
             if isinstance(placed, Placement):
                 return placed, False
@@ -151,7 +154,7 @@ class Allocation:
         self,
         pod: Pod,
         held: Reservation,
-        by_agent: Mapping[str, AgentPool],
+        by_key: Mapping[PoolKey, AgentPool],
         result: Result,
         now: float,
     ) -> bool:
@@ -159,7 +162,9 @@ class Allocation:
         if held.confirmed or not all(task.dead for task in pod.tasks):
             return False
         since = max((task.since for task in pod.tasks), default=0.0)
-        if held.agent_id in by_agent and now - since > SETTLE_SECONDS:
+        role = role_for(self._ledger.service, held.pre_reserved_role)
+        here = PoolKey(held.agent_id, role)
+        if here in by_key and now - since > SETTLE_SECONDS:
             # The agent offers what it has, and nothing of ours is there: it was never reserved.
             result.decisions.append(f"{pod.name}: nothing was reserved on {held.hostname}")
         elif never_started(pod) and now - since > ABANDON_SECONDS:
@@ -225,12 +230,12 @@ class Allocation:
             framework_id=self._ledger.framework_id,
         )
         infos = task_infos(launch, self._settings)
-        return accept_operations(placement.reserve, placement.create, infos)
+        return accept_operations(placement, infos)
 
     def _answer(
         self,
-        by_agent: Mapping[str, AgentPool],
-        operations: Mapping[str, Sequence[Mapping[str, Any]]],
+        by_key: Mapping[PoolKey, AgentPool],
+        operations: Mapping[PoolKey, Sequence[Mapping[str, Any]]],
         wanted: Sequence[Wanted],
         result: Result,
     ) -> None:
@@ -244,13 +249,13 @@ class Allocation:
             else:
                 searching = True
         declined: dict[float, list[str]] = {}
-        for agent_id, pool in by_agent.items():
-            if agent_id in waiting_at:
+        for key, pool in by_key.items():
+            if key.agent_id in waiting_at:
                 refuse = WAITING_REFUSE_SECONDS
             else:
                 refuse = SEARCHING_REFUSE_SECONDS if searching else IDLE_REFUSE_SECONDS
-            if operations[agent_id]:
-                result.calls.append(Accept(pool.offer_ids, tuple(operations[agent_id]), refuse))
+            if operations[key]:
+                result.calls.append(Accept(pool.offer_ids, tuple(operations[key]), refuse))
             else:
                 declined.setdefault(refuse, []).extend(pool.offer_ids)
         for refuse, offer_ids in declined.items():

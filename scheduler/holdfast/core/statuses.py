@@ -71,8 +71,8 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
         return pod
     spec = spec_of(pod)
     pod = pod.with_task(task)
-    if pod.reservation and not pod.reservation.confirmed and _proves_volumes(status):
-        pod = replace(pod, reservation=replace(pod.reservation, confirmed=True))
+    if pod.reservation and _proves_volumes(status):
+        pod = replace(pod, reservation=pod.reservation.settled())
     if task.state is TaskState.RUNNING:
         pod = replace(pod, hook=None)
     if pod_at_goal(spec, pod, lambda config_id: config_id == task.config_id):
