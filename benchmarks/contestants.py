@@ -20,7 +20,7 @@ import psutil
 from kazoo.client import KazooClient
 
 from benchmarks import workload
-from benchmarks.cpu import Usage, usage
+from benchmarks.cpu import Usage, usage, wait_for_calm
 from benchmarks.master_events import MasterEvents
 from holdfast.core import events as ev
 from holdfast.core.core import Core
@@ -208,6 +208,7 @@ def _bare(operations: list[Any]) -> list[Any]:
 @contextlib.contextmanager
 def _cluster(folder: Path, load: Load) -> Iterator[Cluster]:
     with running(folder / "cluster", ClusterSpec(agents=load.agents)) as cluster:
+        wait_for_calm()
         yield cluster
 
 

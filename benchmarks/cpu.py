@@ -1,9 +1,13 @@
 """Who used the processors: a run itself, or others on the machine who falsify its time."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
+
+CALM_PERCENT = 20.0
+CALM_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,11 @@ class Usage:
 
     def without(self, ours: float) -> "Usage":
         return Usage(self.machine - ours, self.ours - ours)
+
+    @property
+    def disturbance(self) -> float:
+        """The share of the processors' work that was not the run's."""
+        return self.others / self.machine
 
     @property
     def others(self) -> float:
@@ -42,3 +51,10 @@ def usage(pids: Iterable[int]) -> Usage:
     now = psutil.cpu_times()
     machine = now.user + now.nice + now.system + now.irq + now.softirq + now.steal
     return Usage(machine, ours)
+
+
+def wait_for_calm() -> None:
+    """Let a new cluster settle, and others finish, before the clock starts; not for ever."""
+    deadline = time.monotonic() + CALM_WITHIN_SECONDS
+    while psutil.cpu_percent(1.0) > CALM_PERCENT and time.monotonic() < deadline:
+        pass

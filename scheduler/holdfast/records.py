@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.mesos.messages import TaskState
+from holdfast.service.model import ANY_ROLE, VolumeKind
 
 Json = Mapping[str, Any]
 
@@ -34,29 +35,81 @@ NEVER_STARTED = frozenset({TaskState.DROPPED, TaskState.ERROR})
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A persistent volume of a pod instance. `id` is its persistence id, unique for ever."""
+    """A persistent volume of a pod instance. `id` is its persistence id, unique for ever.
+
+    `source` is the disk it is on as Mesos tells it (DiskInfo.Source), None for the agent's root
+    disk; `provider_id` the resource provider of that disk, if any. A whole disk has its real size.
+    """
 
     id: str
     resource_id: str
     path: str
-    size_mb: int
+    size_mb: float
+    source: Json | None = None
+    provider_id: str | None = None
+
+    @property
+    def kind(self) -> VolumeKind:
+        return VolumeKind(self.source["type"]) if self.source else VolumeKind.ROOT
+
+    @property
+    def root(self) -> str | None:
+        """Where its disk is mounted on the agent; None for the root disk, or when not told."""
+        if self.source is None:
+            return None
+        root: str | None = self.source.get(self.kind.lower(), {}).get("root")
+        return root
+
+    @property
+    def profile(self) -> str | None:
+        return self.source.get("profile") if self.source else None
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port given to a task of the pod instance."""
+    """A port given to a task of the pod instance; tasks of one resource set share its ports.
+
+    `on_host` is false when the pod has an address of its own, so that none of the agent's is used.
+    """
 
     task: str
     name: str
     number: int
+    on_host: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What of a reservation was on offer before its last change, so that it surely exists.
+
+    `ports` are numbers, `volumes` persistence ids.
+    """
+
+    cpus: float
+    memory_mb: float
+    gpus: float
+    ports: frozenset[int]
+    volumes: frozenset[str]
+
+    def shared_with(self, other: "Seen") -> "Seen":
+        """What both of them have."""
+        return Seen(
+            cpus=min(self.cpus, other.cpus),
+            memory_mb=min(self.memory_mb, other.memory_mb),
+            gpus=min(self.gpus, other.gpus),
+            ports=self.ports & other.ports,
+            volumes=self.volumes & other.volumes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """What a pod instance holds on one agent.
 
-    `resource_id` labels its cpus, memory and ports; each volume's disk has one of its own.
-    `confirmed` once the volumes are known to exist there, so that they may hold data.
+    `resource_id` labels its cpus, gpus, memory and ports; each volume's disk has one of its own.
+    `confirmed` once the volumes are known to exist there, so that they may hold data. While it is
+    being changed, `seen` is what was there before; all of it is there when that is None.
+    `pre_reserved_role` is the role whose resources it is made of.
     """
 
     resource_id: str
@@ -71,6 +124,30 @@ class Reservation:
     ports: tuple[Port, ...]
     volumes: tuple[Volume, ...]
     confirmed: bool = False
+    gpus: float = 0.0
+    seen: Seen | None = None
+    pre_reserved_role: str = ANY_ROLE
+
+    @property
+    def certain(self) -> Seen:
+        """What surely exists of it once it is confirmed."""
+        all_of_it = Seen(
+            cpus=self.cpus,
+            memory_mb=self.memory_mb,
+            gpus=self.gpus,
+            ports=self.host_ports,
+            volumes=frozenset(volume.id for volume in self.volumes),
+        )
+        return all_of_it if self.seen is None else all_of_it.shared_with(self.seen)
+
+    @property
+    def host_ports(self) -> frozenset[int]:
+        """The ports of the agent that it holds."""
+        return frozenset(port.number for port in self.ports if port.on_host)
+
+    def settled(self) -> "Reservation":
+        """The same once all of it is known to exist."""
+        return replace(self, confirmed=True, seen=None)
 
     @property
     def resource_ids(self) -> frozenset[str]:
@@ -251,10 +328,43 @@ def _reservation_to_json(reservation: Reservation) -> dict[str, Any]:
         "attributes": dict(reservation.attributes),
         "cpus": reservation.cpus,
         "memory_mb": reservation.memory_mb,
-        "ports": [[p.task, p.name, p.number] for p in reservation.ports],
-        "volumes": [[v.id, v.resource_id, v.path, v.size_mb] for v in reservation.volumes],
+        "ports": [_port_to_json(port) for port in reservation.ports],
+        "volumes": [_volume_to_json(volume) for volume in reservation.volumes],
         "confirmed": reservation.confirmed,
+        "gpus": reservation.gpus,
+        "pre_reserved_role": reservation.pre_reserved_role,
+        "seen": _seen_to_json(reservation.seen) if reservation.seen else None,
     }
+
+
+def _port_to_json(port: Port) -> list[Any]:
+    usual = [port.task, port.name, port.number]
+    return usual if port.on_host else [*usual, False]
+
+
+def _volume_to_json(volume: Volume) -> list[Any]:
+    usual = [volume.id, volume.resource_id, volume.path, volume.size_mb]
+    return usual if volume.source is None else [*usual, volume.source, volume.provider_id]
+
+
+def _seen_to_json(seen: Seen) -> dict[str, Any]:
+    return {
+        "cpus": seen.cpus,
+        "memory_mb": seen.memory_mb,
+        "gpus": seen.gpus,
+        "ports": sorted(seen.ports),
+        "volumes": sorted(seen.volumes),
+    }
+
+
+def _seen_from_json(data: Json) -> Seen:
+    return Seen(
+        cpus=data["cpus"],
+        memory_mb=data["memory_mb"],
+        gpus=data["gpus"],
+        ports=frozenset(data["ports"]),
+        volumes=frozenset(data["volumes"]),
+    )
 
 
 def _reservation_from_json(data: Json) -> Reservation:
@@ -271,6 +381,9 @@ def _reservation_from_json(data: Json) -> Reservation:
         ports=tuple(Port(*port) for port in data["ports"]),
         volumes=tuple(Volume(*volume) for volume in data["volumes"]),
         confirmed=data["confirmed"],
+        gpus=data.get("gpus", 0.0),
+        pre_reserved_role=data.get("pre_reserved_role", ANY_ROLE),
+        seen=_seen_from_json(data["seen"]) if data.get("seen") else None,
     )
 
 

@@ -34,10 +34,14 @@ def plan(seed: int) -> list[Fault]:
     """The faults of a seed: a random choice of kinds, more or less dense."""
     chance = random.Random(f"faults {seed}")
     kinds = chance.sample(sorted(KINDS), chance.randint(2, len(KINDS)))
-    until = chance.choice((60.0, 300.0, 900.0))
+    until = chance.choice((10.0, 60.0, 300.0, 900.0))
+    number = chance.choice((3, 10, 25, 50))
+    times = [chance.uniform(0.5, until) for _ in range(number)]
+    if chance.random() < 0.4:  # misfortunes seldom come singly
+        bursts = [chance.uniform(0.5, until) for _ in range(max(1, number // 5))]
+        times = [chance.choice(bursts) + chance.uniform(0.0, 4.0) for _ in range(number)]
     faults = [
-        Fault(round(chance.uniform(0.5, until), 2), chance.choice(kinds), chance.randrange(10_000))
-        for _ in range(chance.choice((3, 10, 25, 50)))
+        Fault(round(time, 2), chance.choice(kinds), chance.randrange(10_000)) for time in times
     ]
     return sorted(faults, key=lambda fault: fault.at)
 

@@ -83,7 +83,7 @@ class Judge:
         if not any(task.alive or not task.terminal for task in old.tasks.values()):
             return  # its container is only being cleaned up
         where = f"{new.id} starts on {agent.hostname} while {old.id} runs on {elsewhere.hostname}"
-        if self.replaced.get(new.pod, -1.0) < old.began:
+        if self.replaced.get(new.pod, -1.0) < self._decided(old):
             self.violate("I2", f"{where}, and no operator replaced it")
             return
         launched, _ = self._launched[new.pod]
@@ -107,7 +107,11 @@ class Judge:
                 f"{executor.pod} runs on {sorted(volumes)}, but its data is on"
                 f" {sorted(before[0])} and no operator replaced it",
             )
-        self._owned[executor.pod] = (volumes, self._clock.now)
+        self._owned[executor.pod] = (volumes, self._decided(executor))
+
+    def _decided(self, executor: Executor) -> float:
+        """When its launch was decided; sent it was afterwards, and what came then concerned it."""
+        return min(self._records.recorded_tasks.get(id_, -1e9) for id_ in executor.tasks)
 
     def volume_destroyed(self, agent: Agent, volume: Volume) -> None:
         if volume.id not in self.ordered:

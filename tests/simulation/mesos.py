@@ -168,12 +168,14 @@ class Master:
                 known.kills.add(task.id)
                 self._forward_kill(known, task.id)
         lost = [
-            task.id
-            for task in self.tasks.values()
-            if task.agent_id == agent.id and task.id not in agent.tasks
+            known_task
+            for known_task in self.tasks.values()
+            if known_task.agent_id == agent.id and known_task.id not in agent.tasks
         ]
+        for forgotten in lost:
+            forgotten.used = {}  # the RESERVE before its launch may have been lost with it
         if lost:
-            agent.receive(lambda: agent.reconcile(lost))
+            agent.receive(partial(agent.reconcile, [forgotten.id for forgotten in lost]))
         self._allocate_soon()
 
     def contact_lost(self, agent: Agent, noticed: bool) -> None:

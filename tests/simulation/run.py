@@ -30,8 +30,12 @@ class Outcome:
     trace: tuple[str, ...]
 
 
-def run(seed: int, faults: Sequence[Fault] | None = None) -> Outcome:
-    """One seed from start to quiescence; with its own faults unless some are given."""
+def run(seed: int, faults: Sequence[Fault] | None = None, patience: float | None = None) -> Outcome:
+    """One seed from start to quiescence; with its own faults unless some are given.
+
+    What is broken is mended `patience` virtual seconds after the last fault, if not before.
+    """
+    wait = (5.0, 5.0, 60.0, 300.0)[seed // 7 % 4] if patience is None else patience
     names = sorted(SERVICES)
     service = names[seed % len(names)]
     chosen = tuple(plan(seed) if faults is None else faults)
@@ -39,7 +43,7 @@ def run(seed: int, faults: Sequence[Fault] | None = None) -> Outcome:
         world = World(seed, SERVICES[service]())
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
-        end = (chosen[-1].at if chosen else 0.0) + 5.0
+        end = (chosen[-1].at if chosen else 0.0) + wait
         try:
             while world.clock.now < end and not world.judge.violations:
                 world.clock.run_until(min(end, world.clock.now + 5.0))

@@ -35,14 +35,15 @@ class Records:
         self.epoch = 0
         self.away_until = 0.0
         self.stale_writes: list[str] = []
-        self.recorded_tasks: set[str] = set()
+        self.recorded_tasks: dict[str, float] = {}
         self.recorded_intents: set[str] = set()
 
-    def note(self, writes: Writes) -> None:
-        """Remember what was ever stored, for whoever judges what is sent."""
+    def note(self, writes: Writes, now: float) -> None:
+        """Remember what was ever stored, and tasks since when, for whoever judges what is sent."""
         for path, data in writes:
             if data is not None and path.startswith("pods/"):
-                self.recorded_tasks.update(task["id"] for task in data["tasks"])
+                for task in data["tasks"]:
+                    self.recorded_tasks.setdefault(task["id"], now)
             elif data is not None and path.startswith("intents/"):
                 self.recorded_intents.add(data["volume_id"])
 
@@ -69,7 +70,7 @@ class FencedStore(MemoryStore):
                 raise Fenced("another scheduler leads")
             self._shared.stale_writes.append(str([path for path, _ in writes]))
         super().commit(writes)
-        self._shared.note(writes)
+        self._shared.note(writes, self._clock.now)
         self._boundary()
 
 

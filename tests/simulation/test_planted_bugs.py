@@ -15,8 +15,7 @@ from holdfast.core.withdrawal import Withdrawals
 from holdfast.engine import Engine
 from holdfast.mesos.messages import Resource
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Owner, Placement, resume
-from holdfast.placement.pool import AgentPool
+from holdfast.placement.evaluate import Placement, resume
 from holdfast.plans import plan
 from holdfast.records import Pod, Reservation
 from tests.simulation.run import run
@@ -47,10 +46,12 @@ def starts_beside_its_predecessor(patch: pytest.MonkeyPatch) -> None:
 
 
 def makes_missing_volumes_anew(patch: pytest.MonkeyPatch) -> None:
-    def forgetful(
-        owner: Owner, name: str, held: Reservation, pool: AgentPool
-    ) -> Placement | Refusal:
-        return resume(owner, name, replace(held, confirmed=False), pool)
+    def forgetful(*arguments: Any) -> Placement | Refusal:
+        changed = [
+            replace(argument, confirmed=False) if isinstance(argument, Reservation) else argument
+            for argument in arguments
+        ]
+        return resume(*changed)
 
     patch.setattr(allocation, "resume", forgetful)
 

@@ -42,7 +42,6 @@ def main(keep: bool) -> NoReturn:
     with _alone():
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        directory().mkdir(parents=True, exist_ok=True)
         cluster = Cluster.create(directory() / "cluster", SPEC)
         sys.exit(_run(Stage(cluster, Scheduler(cluster), narrator), keep))
 
@@ -71,6 +70,11 @@ def _run(stage: Stage, keep: bool) -> int:
         _ignore_signals()
         _explain(stage, error)
         return EXIT_CHECK_FAILED
+    except BaseException:
+        # A fault of the demo itself: still, nothing may be left running.
+        _ignore_signals()
+        cluster.down(keep_logs=True)
+        raise
     return 0
 
 

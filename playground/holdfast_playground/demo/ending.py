@@ -44,6 +44,9 @@ def remove(stage: Stage) -> None:
     """End and delete all there is of this or an earlier demo; harmless when there is nothing."""
     stage.cluster.down()
     stage.scheduler.log.unlink(missing_ok=True)
+    home = stage.scheduler.log.parent
+    if home.exists() and not any(home.iterdir()):
+        home.rmdir()
 
 
 def tear_down(stage: Stage) -> None:
@@ -119,7 +122,7 @@ def _sandbox_logs(cluster: Cluster, member: str) -> list[Path]:
         path
         for agent in cluster.agents
         for path in agent.work_dir.glob(
-            f"slaves/*/frameworks/*/executors/{member}*/runs/latest/stderr"
+            f"slaves/*/frameworks/*/executors/*__{member}__*/runs/latest/stderr"
         )
     ]
     return sorted(runs, key=lambda path: path.stat().st_mtime)[-1:]

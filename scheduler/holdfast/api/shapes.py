@@ -46,7 +46,7 @@ class TaskBody(TypedDict):
 class PodVolumeBody(TypedDict):
     id: str
     path: str
-    size: int
+    size: float
 
 
 class InstanceBody(TypedDict):

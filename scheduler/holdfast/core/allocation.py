@@ -18,9 +18,9 @@ from holdfast.core.statuses import never_started
 from holdfast.mesos import operations
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Holding, Owner, Placement, place, present, resume
-from holdfast.placement.joining import join
-from holdfast.placement.pool import AgentPool, pools
+from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
+from holdfast.placement.owner import role_for
+from holdfast.placement.pool import AgentPool, PoolKey, pools
 from holdfast.records import Pod, Reservation, Retired, Task
 from holdfast.service.model import PodSpec
 
@@ -92,47 +92,47 @@ class Allocation:
         """Use the offers, all of them, for the wanted pod instances in their order."""
         assert self._ledger.framework_id is not None
         result = Result()
-        by_agent = pools(offers)
-        todo: dict[str, list[dict[str, Any]]] = {agent: [] for agent in by_agent}
+        by_key = pools(offers)
+        todo: dict[PoolKey, list[dict[str, Any]]] = {key: [] for key in by_key}
         owner = Owner(self._ledger.service, self._ledger.framework_id)
-        for pool in by_agent.values():
+        for pool in by_key.values():
             result.ask += self.leftovers.contradicted(pool)
         for some in wanted:
-            launch = self._launch(owner, some, by_agent, home_region, result, now)
+            launch = self._launch(owner, some, by_key, home_region, result, now)
             if launch is None:
                 continue
-            agent_id, launch_operations = launch
-            todo[agent_id] += launch_operations
+            key, launch_operations = launch
+            todo[key] += launch_operations
             result.started.append(some.name)
-        for agent_id, pool in by_agent.items():
-            todo[agent_id] += self.leftovers.clean(pool, result.decisions, now)
-        self._answer(by_agent, todo, wanted, result)
+        for key, pool in by_key.items():
+            todo[key] += self.leftovers.clean(pool, result.decisions, now)
+        self._answer(by_key, todo, wanted, result)
         return result
 
     def _launch(
         self,
         owner: Owner,
         wanted: Wanted,
-        by_agent: Mapping[str, AgentPool],
+        by_key: Mapping[PoolKey, AgentPool],
         home_region: str | None,
         result: Result,
         now: float,
-    ) -> tuple[str, list[dict[str, Any]]] | None:
-        """The agent and the operations of a launch, now in the records; None when nothing fits."""
+    ) -> tuple[PoolKey, list[dict[str, Any]]] | None:
+        """Where to launch, and the operations, now in the records; None when nothing fits."""
         if wanted.join:
-            joined = self._join(wanted, by_agent, result)
+            joined = self._join(owner, wanted, by_key, result)
             if joined is None:
                 return None
-            pod, holding = joined
+            key, pod, holding = joined
             started = replace(pod, tasks=self._tasks(wanted, pod, now))
             before: list[dict[str, Any]] = []
             how = "in its running executor"
         else:
-            found = self._find(owner, wanted, by_agent, home_region, result, now)
+            found = self._find(owner, wanted, by_key, home_region, result, now)
             if found is None:
                 return None
             placement, again = found
-            holding = placement.holding
+            key, holding = placement.pool, placement.holding
             started = self._started(wanted, placement, owner.framework_id, now)
             before = preparations(placement)
             how = "again on its volumes" if again else "as a new instance"
@@ -151,27 +151,29 @@ class Allocation:
         )
         what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
         result.decisions.append(f"starting {what} on {held.hostname} {how}")
-        return held.agent_id, [*before, operations.launch(task_infos(launch, self._settings))]
+        return key, [*before, operations.launch(task_infos(launch, self._settings))]
 
     def _join(
-        self, wanted: Wanted, by_agent: Mapping[str, AgentPool], result: Result
-    ) -> tuple[Pod, Holding] | None:
+        self, owner: Owner, wanted: Wanted, by_key: Mapping[PoolKey, AgentPool], result: Result
+    ) -> tuple[PoolKey, Pod, Holding] | None:
         pod = self._ledger.pods[wanted.name]
-        assert pod.reservation is not None
-        pool = by_agent.get(pod.reservation.agent_id)
-        if pool is None:
+        held = pod.reservation
+        assert held is not None
+        key = PoolKey(held.agent_id, role_for(self._ledger.service, held.pre_reserved_role))
+        if key not in by_key:
             return None
-        holding = join(pod.reservation, wanted.spec, wanted.tasks, pool)
+        tasks = [wanted.spec.task(name) for name in wanted.tasks]
+        holding = join(owner, wanted.spec, pod.name, held, tasks, by_key[key])
         if isinstance(holding, Refusal):
-            result.refusals.setdefault(wanted.name, {})[pool.hostname] = str(holding)
+            result.refusals.setdefault(wanted.name, {})[by_key[key].hostname] = str(holding)
             return None
-        return pod, holding
+        return key, pod, holding
 
     def _find(
         self,
         owner: Owner,
         wanted: Wanted,
-        by_agent: Mapping[str, AgentPool],
+        by_key: Mapping[PoolKey, AgentPool],
         home_region: str | None,
         result: Result,
         now: float,
@@ -183,15 +185,15 @@ class Allocation:
             held = pod.reservation
             if any(task.uncertain for task in pod.tasks):
                 # It may be running: only the whole of it on offer proves that it is not.
-                held = replace(held, confirmed=True)
-            for pool in by_agent.values():
+                held = held.settled()
+            for pool in by_key.values():
                 if present(held, pool):
-                    resumed = resume(owner, pod.name, held, pool)
+                    resumed = resume(owner, wanted.spec, pod.name, held, pool, self._new_id)
                     if isinstance(resumed, Placement):
                         return resumed, True
                     refusals[pool.hostname] = str(resumed)
                     return None
-            if not self._abandoned(pod, pod.reservation, by_agent, result, now):
+            if not self._abandoned(pod, pod.reservation, by_key, result, now):
                 return None
         peers = [
             other.reservation
@@ -202,8 +204,10 @@ class Allocation:
         ]
         crowd = self._crowd()
         for pool in sorted(
-            by_agent.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
+            by_key.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
         ):
+            if pool.role != owner.role(wanted.spec.pre_reserved_role):
+                continue
             placed = place(owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id)
             if isinstance(placed, Placement):
                 return placed, False
@@ -223,7 +227,7 @@ class Allocation:
         self,
         pod: Pod,
         held: Reservation,
-        by_agent: Mapping[str, AgentPool],
+        by_key: Mapping[PoolKey, AgentPool],
         result: Result,
         now: float,
     ) -> bool:
@@ -231,7 +235,9 @@ class Allocation:
         if held.confirmed or not all(task.dead for task in pod.tasks):
             return False
         since = max((task.since for task in pod.tasks), default=0.0)
-        if held.agent_id in by_agent and now - since > SETTLE_SECONDS:
+        role = role_for(self._ledger.service, held.pre_reserved_role)
+        here = PoolKey(held.agent_id, role)
+        if here in by_key and now - since > SETTLE_SECONDS:
             # The agent offers what it has, and nothing of ours is there: it was never reserved.
             result.decisions.append(f"{pod.name}: nothing was reserved on {held.hostname}")
         elif never_started(pod) and now - since > ABANDON_SECONDS:
@@ -295,16 +301,16 @@ class Allocation:
         return {
             other.name: other.reservation.ip
             for other in self._ledger.pods.values()
-            if other.type == pod.type
-            and other.name != pod.name
-            and other.reservation is not None
+            if other.reservation is not None
             and other.reservation.confirmed
+            and other.type == pod.type
+            and other.index != pod.index
         }
 
     def _answer(
         self,
-        by_agent: Mapping[str, AgentPool],
-        todo: Mapping[str, Sequence[Mapping[str, Any]]],
+        by_key: Mapping[PoolKey, AgentPool],
+        todo: Mapping[PoolKey, Sequence[Mapping[str, Any]]],
         wanted: Sequence[Wanted],
         result: Result,
     ) -> None:
@@ -318,13 +324,13 @@ class Allocation:
             else:
                 searching = True
         declined: dict[float, list[str]] = {}
-        for agent_id, pool in by_agent.items():
-            if agent_id in waiting_at:
+        for key, pool in by_key.items():
+            if key.agent_id in waiting_at:
                 refuse = WAITING_REFUSE_SECONDS
             else:
                 refuse = SEARCHING_REFUSE_SECONDS if searching else IDLE_REFUSE_SECONDS
-            if todo[agent_id]:
-                result.calls.append(Accept(pool.offer_ids, tuple(todo[agent_id]), refuse))
+            if todo[key]:
+                result.calls.append(Accept(pool.offer_ids, tuple(todo[key]), refuse))
             else:
                 declined.setdefault(refuse, []).extend(pool.offer_ids)
         for refuse, offer_ids in declined.items():

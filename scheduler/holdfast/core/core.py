@@ -200,22 +200,24 @@ class Core:
         """A task of our framework that no record knows: a second owner of some data, perhaps."""
         if not _runs(status):
             return
-        self._decide(f"killing {status.task_id}: no record knows it")
-        self._kill(status.task_id, status.agent_id, now)
+        if self._kill(status.task_id, status.agent_id, now):
+            # The write makes sure that no newer scheduler's record knows it either: a scheduler
+            # that was fenced without noticing is stopped here, before its kill is sent.
+            self.ledger.touch()
+            self._decide(f"killing {status.task_id}: no record knows it")
 
     def _pod_status(self, old: Pod, status: TaskStatus, now: float) -> None:
         new = pod_after(old, status, self.ledger.spec_of, now)
-        if _runs(status) and any(t.id == status.task_id and t.dead for t in new.tasks):
-            # Its place may be taken by now: it must not live beside its successor.
-            self._decide(f"killing {status.task_id}: it runs although it was given up for dead")
-            self._kill(status.task_id, status.agent_id, now)
+        task = next(task for task in new.tasks if task.id == status.task_id)
+        # Its place may be taken by now: it must not live beside its successor.
+        if task.dead and _runs(status) and self._kill(task.id, status.agent_id, now):
+            self._decide(f"killing {task.id}: it runs, though taken for dead")
         if new == old:
             return
         reached = next(t.reached for t in new.tasks if t.id == status.task_id)
         if reached and new.deployed != reached and self.ledger.is_deployed(new, reached):
             new = replace(new, deployed=reached)
         self.ledger.put_pod(new)
-        task = next(task for task in new.tasks if task.id == status.task_id)
         before = next(task for task in old.tasks if task.id == status.task_id)
         if task.state is not before.state:
             detail = f" ({status.message})" if status.message and not task.live else ""
@@ -365,14 +367,16 @@ class Core:
         self._sweep_until = now + SWEEP_SECONDS
         self._next_sweep = now + SWEEP_PERIOD
 
-    def _kill(self, task_id: str, agent_id: str | None, now: float) -> None:
+    def _kill(self, task_id: str, agent_id: str | None, now: float) -> bool:
+        """Have the task killed; False when it is too early to repeat that."""
         if not self._connected or now - self._killed.get(task_id, -1e9) < KILL_AGAIN_SECONDS:
-            return
+            return False
         if len(self._killed) > 10_000:
             self._killed.clear()
         self._killed[task_id] = now
         self._count("kills")
         self._out.append(Kill(task_id, agent_id))
+        return True
 
     def _decide(self, text: str) -> None:
         self._out.append(Decision(text))

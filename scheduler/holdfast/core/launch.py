@@ -4,19 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.core.discovery import discovery, labels
 from holdfast.mesos import operations
-from holdfast.placement.evaluate import (
-    EXECUTOR_CPUS,
-    EXECUTOR_MEMORY_MB,
-    Holding,
-    Placement,
-)
-from holdfast.placement.resources import port_portion, portion
+from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
+from holdfast.placement.resources import by_provider, port_portion, portion
 from holdfast.records import Pod, Reservation
 from holdfast.service.model import (
+    UNLIMITED,
     HealthCheckSpec,
+    LimitsSpec,
     PodSpec,
     ReadinessCheckSpec,
+    ResourceSetSpec,
     ServiceSpec,
     TaskSpec,
 )
@@ -33,6 +32,9 @@ from holdfast_executor.contract import (
 Json = dict[str, Any]
 
 NANOSECONDS = 1_000_000_000
+
+INFINITE = "Infinity"
+"""How a number without bound is written in JSON, which has none (protobuf's JSON mapping)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +125,68 @@ def _task(launch: Launch, spec: TaskSpec, executor: Json, settings: LaunchSettin
     task = launch.pod.task(spec.name)
     assert task is not None
     ports = launch.reservation.task_ports(spec.name)
-    resources = [
-        portion(resource, amount)
-        for resource, amount in (
-            (launch.holding.cpus, spec.cpus),
-            (launch.holding.mem, spec.memory_mb),
-        )
-        if amount > 0  # Mesos refuses a resource of nothing
-    ]
+    wanted = launch.spec.resources(spec)
     info: Json = {
         "name": f"{launch.pod.name}-{spec.name}",
         "task_id": {"value": task.id},
         "agent_id": {"value": launch.reservation.agent_id},
-        "resources": resources,
+        "resources": _resources(launch, wanted, ports),
         "executor": executor,
         "data": _data(launch, spec, ports, settings).encode(),
         "kill_policy": {"grace_period": {"nanoseconds": spec.kill_grace_period * NANOSECONDS}},
-        "labels": {
-            "labels": [
-                {"key": "service", "value": launch.service.name},
-                {"key": "pod", "value": launch.pod.name},
-                {"key": "target_configuration", "value": task.config_id},
-            ]
-        },
+        "labels": labels({**spec.labels, **_labels(launch, task.config_id)}),
     }
-    if ports and launch.holding.ports:
-        resources.append(port_portion(launch.holding.ports, ports.values()))
-        info["discovery"] = _discovery(info["name"], spec, ports)
+    limits = _limits(wanted.limits)
+    if limits:
+        info["limits"] = limits
+    if wanted.ports or spec.discovery:
+        info["discovery"] = discovery(launch.spec, launch.pod.index, spec, ports, task.id)
     if spec.health_check:
         info["health_check"] = _health_check(spec.health_check)
     if spec.readiness_check:
         info["check"] = _readiness_check(spec.readiness_check)
     return info
+
+
+def _resources(launch: Launch, wanted: ResourceSetSpec, ports: Mapping[str, int]) -> list[Json]:
+    """The task's portion of what the pod instance holds; Mesos refuses a resource of nothing."""
+    holding = launch.holding
+    amounts = (
+        (holding.cpus, wanted.cpus),
+        (holding.mem, wanted.memory_mb),
+        (holding.gpus, wanted.gpus),
+    )
+    result = [portion(resource, amount) for resource, amount in amounts if resource and amount > 0]
+    numbers = launch.reservation.host_ports & set(ports.values())
+    if holding.ports and numbers:
+        result.append(port_portion(holding.ports, numbers))
+    return result
+
+
+def _limits(limits: LimitsSpec) -> Json:
+    """TaskInfo.limits; agents before Mesos 1.10 refuse tasks that have any."""
+    amounts = {"cpus": limits.cpus, "mem": limits.memory_mb}
+    return {
+        name: {"value": INFINITE if amount == UNLIMITED else amount}
+        for name, amount in amounts.items()
+        if amount is not None
+    }
+
+
+def _labels(launch: Launch, config_id: str) -> dict[str, str]:
+    """The labels dcos-commons gives every task, and what tells our own apart."""
+    held = launch.reservation
+    domain = {"offer_region": held.region, "offer_zone": held.zone}
+    return {
+        "service": launch.service.name,
+        "pod": launch.pod.name,
+        "target_configuration": config_id,
+        "task_type": launch.spec.type,
+        "index": str(launch.pod.index),
+        "offer_hostname": held.hostname,
+        "offer_attributes": ";".join(f"{key}:{value}" for key, value in held.attributes.items()),
+        **{key: value for key, value in domain.items() if value is not None},
+    }
 
 
 def _data(
@@ -189,24 +221,6 @@ def _hook(launch: Launch) -> Hook | None:
     return Hook(launch.pod.hook or "", spec.cmd, float(spec.timeout)) if spec else None
 
 
-def _discovery(name: str, spec: TaskSpec, ports: Mapping[str, int]) -> Json:
-    return {
-        "visibility": "CLUSTER",
-        "name": name,
-        "ports": {
-            "ports": [
-                {
-                    "number": ports[port.name],
-                    "name": port.name,
-                    "protocol": "tcp",
-                    "visibility": "EXTERNAL" if port.advertise else "CLUSTER",
-                }
-                for port in spec.ports
-            ]
-        },
-    }
-
-
 def _health_check(check: HealthCheckSpec) -> Json:
     return {
         "type": "COMMAND",
@@ -231,9 +245,8 @@ def _readiness_check(check: ReadinessCheckSpec) -> Json:
 
 def preparations(placement: Placement) -> list[Json]:
     """The operations that must come before a LAUNCH on the placement, in their order."""
-    result: list[Json] = []
-    if placement.reserve:
-        result.append(operations.reserve(placement.reserve))
-    if placement.create:
-        result.append(operations.create(placement.create))
-    return result
+    return [
+        *map(operations.unreserve, by_provider(placement.unreserve)),
+        *map(operations.reserve, by_provider(placement.reserve)),
+        *map(operations.create, by_provider(placement.create)),
+    ]

@@ -110,6 +110,10 @@ class Ledger:
         self.framework_id = framework_id
         self._writes[FRAMEWORK_PATH] = {"id": framework_id}
 
+    def touch(self) -> None:
+        """Have something written, unchanged, so that a fenced scheduler finds out."""
+        self._writes.setdefault(FRAMEWORK_PATH, {"id": self.framework_id})
+
     def store_target(self) -> None:
         """Have the target configuration written; done once, when it is new."""
         self._writes[config_path(self.target_id)] = to_json(self.service)

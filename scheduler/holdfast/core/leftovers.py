@@ -4,6 +4,7 @@ Cpus, memory and ports of a retired reservation go back to the cluster. A volume
 when an operator named it. What no record explains is kept and reported.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from holdfast.core.ledger import Ledger
@@ -11,8 +12,10 @@ from holdfast.core.view import Quarantined
 from holdfast.mesos import operations
 from holdfast.mesos.messages import Resource
 from holdfast.placement.evaluate import present
+from holdfast.placement.owner import role_for
 from holdfast.placement.pool import AgentPool
-from holdfast.placement.resources import without_volume
+from holdfast.placement.resources import by_provider, without_volume
+from holdfast.records import Retired
 
 GONE_SECONDS = 5.0
 """How long something must be missing from its agent's offers to be taken for gone."""
@@ -49,6 +52,8 @@ class Leftovers:
         for id_, resources in pool.reserved.items():
             if id_ in explained:
                 continue
+            if id_ in retired:
+                self._follow(retired[id_], pool)
             for resource in resources:
                 ordered = self._ordered(resource)
                 if ordered:
@@ -62,12 +67,19 @@ class Leftovers:
                 elif id_ not in retired:
                     self._seen.add(self._quarantine(pool, id_, resource, decisions, now))
         self._forget(pool, now)
-        result = []
-        if destroy:
-            result.append(operations.destroy(destroy))
-        if unreserve:
-            result.append(operations.unreserve(unreserve))
-        return result
+        return [
+            *map(operations.destroy, by_provider(destroy)),
+            *map(operations.unreserve, by_provider(unreserve)),
+        ]
+
+    def _follow(self, left: Retired, pool: AgentPool) -> None:
+        """Note where a retired reservation is now: its machine may have a new agent id."""
+        known = self._ledger.retired[left.id]
+        if known.reservation.agent_id != pool.agent_id:
+            here = replace(
+                known.reservation, agent_id=pool.agent_id, hostname=pool.hostname, ip=pool.ip
+            )
+            self._ledger.put_retired(replace(known, reservation=here))
 
     def contradicted(self, pool: AgentPool) -> list[str]:
         """Tasks the records say run, although their volume is on offer and so not in use."""
@@ -105,6 +117,7 @@ class Leftovers:
                 hostname=pool.hostname,
                 labels=dict(resource.labels),
                 since=now,
+                role=pool.role,
             )
             decisions.append(
                 f"quarantined {name} on {pool.hostname}: reserved for {pool.role},"
@@ -113,20 +126,22 @@ class Leftovers:
         return name
 
     def _forget(self, pool: AgentPool, now: float) -> None:
-        """Close the books on what this agent no longer has.
+        """Close the books on what this agent no longer has of what it offers to the pool's role.
 
         One offer may lack what another outstanding one holds, so a thing is gone only once it has
         been missing for a while.
         """
         for name, item in list(self.quarantined.items()):
-            if item.agent_id == pool.agent_id and self._missing(name, name in self._seen, now):
+            here = (item.agent_id, item.role) == pool.key
+            if here and self._missing(name, name in self._seen, now):
                 del self.quarantined[name]
                 if name in self._ledger.intents:
                     self._ledger.drop_intent(name)
         for left in list(self._ledger.retired.values()):
             volumes = left.reservation.volumes
+            role = role_for(self._ledger.service, left.reservation.pre_reserved_role)
             if (
-                left.reservation.agent_id == pool.agent_id
+                (left.reservation.agent_id, role) == pool.key
                 and all(volume.id in self._ledger.intents for volume in volumes)
                 and all(task.dead for task in left.tasks)
                 and self._missing(left.id, present(left.reservation, pool), now)

@@ -76,8 +76,8 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
         if task.dead and _is_failure(spec, task):
             task = _failed(task, now)
     pod = pod.with_task(task)
-    if pod.reservation and not pod.reservation.confirmed and _proves_volumes(status):
-        pod = replace(pod, reservation=replace(pod.reservation, confirmed=True))
+    if pod.reservation and _proves_volumes(status):
+        pod = replace(pod, reservation=pod.reservation.settled())
     if task.state in (TaskState.RUNNING, TaskState.FINISHED):
         pod = replace(pod, hook=None)
     return pod

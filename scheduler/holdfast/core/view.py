@@ -22,7 +22,8 @@ class Quarantined:
     """Something reserved for our role that no record explains. It is kept and reported.
 
     `id` is the volume's persistence id, or the reservation's resource id where there is no volume.
-    `size` is MB for disk and memory, a count of CPUs or ports otherwise.
+    `size` is MB for disk and memory, a count of CPUs or ports otherwise. `role` is the one of ours
+    it is reserved for.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Quarantined:
     hostname: str
     labels: Mapping[str, str]
     since: float
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,31 @@ class TaskState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DiskSource:
+    """A disk other than the agent's root disk (mesos.v1.Resource.DiskInfo.Source).
+
+    `kind` is PATH, MOUNT, BLOCK or RAW, `root` where it is mounted on the agent, `id` its name at
+    a resource provider, `profile` what its operator says of its qualities. `raw` is the message.
+    """
+
+    kind: str
+    root: str | None
+    id: str | None
+    profile: str | None
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource of an offer.
 
     `amount` is the scalar value, `ranges` the inclusive port ranges. `role` is the role it is
     reserved for (None when unreserved), `labels` those of the innermost dynamic reservation,
     `persistence_id` the volume's id when the disk is a persistent volume, `is_root_disk` false for
-    PATH, MOUNT, BLOCK and RAW disks and for shared or provider resources. `raw` is the message
-    itself, for operations that must repeat it exactly.
+    PATH, MOUNT, BLOCK and RAW disks and for shared or provider resources. `source` tells which
+    disk it is when it is not the root disk, `provider_id` the resource provider it comes from,
+    `is_static` whether the agent's own settings reserve it, `is_shared` whether several tasks may
+    use it at a time. `raw` is the message itself, for operations that must repeat it exactly.
     """
 
     name: str
@@ -53,6 +70,10 @@ class Resource:
     container_path: str | None
     is_root_disk: bool
     raw: Json
+    source: DiskSource | None = None
+    provider_id: str | None = None
+    is_static: bool = False
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

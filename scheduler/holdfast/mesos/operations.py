@@ -11,7 +11,7 @@ from holdfast.mesos.messages import Json
 
 
 def scalar(name: str, amount: float) -> Json:
-    """An unreserved amount of cpus, mem (MB) or disk (MB)."""
+    """An unreserved amount of cpus, gpus, mem (MB) or disk (MB)."""
     return {"name": name, "type": "SCALAR", "scalar": {"value": amount}}
 
 
@@ -22,6 +22,23 @@ def port_ranges(ranges: Sequence[tuple[int, int]]) -> Json:
         "type": "RANGES",
         "ranges": {"range": [{"begin": begin, "end": end} for begin, end in ranges]},
     }
+
+
+def disk(
+    amount: float, source: Mapping[str, Any] | None = None, provider_id: str | None = None
+) -> Json:
+    """An unreserved amount of disk (MB): of the root disk, or of the disk that `source` tells."""
+    result = scalar("disk", amount)
+    if source is not None:
+        result["disk"] = {"source": dict(source)}
+    if provider_id is not None:
+        result["provider_id"] = {"value": provider_id}
+    return result
+
+
+def statically_reserved(resource: Mapping[str, Any], role: str) -> Json:
+    """The resource as an agent offers it whose settings reserve it for `role`."""
+    return {**resource, "reservations": [{"type": "STATIC", "role": role}]}
 
 
 def reserved(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from holdfast.mesos.messages import (
+    DiskSource,
     Json,
     MasterInfo,
     Offer,
@@ -137,7 +138,7 @@ def _offer(message: Json) -> Offer:
 def _resource(message: Json) -> Resource:
     name: str = message["name"]
     role, principal, labels = _reservation(message)
-    persistence_id = container_path = None
+    persistence_id = container_path = source = None
     is_root_disk = name == "disk"
     disk = message.get("disk")
     if disk:
@@ -149,6 +150,7 @@ def _resource(message: Json) -> Resource:
             container_path = volume["container_path"]
         if "source" in disk:
             is_root_disk = False
+            source = _disk_source(disk["source"])
     if "shared" in message or "provider_id" in message:
         is_root_disk = False
     scalar = message.get("scalar")
@@ -166,7 +168,28 @@ def _resource(message: Json) -> Resource:
         container_path=container_path,
         is_root_disk=is_root_disk,
         raw=message,
+        source=source,
+        provider_id=_value(message.get("provider_id")),
+        is_static=role is not None and _is_static(message),
+        is_shared="shared" in message,
     )
+
+
+def _disk_source(message: Json) -> DiskSource:
+    kind = message["type"]
+    where = message.get(kind.lower()) or {}
+    return DiskSource(
+        kind=kind,
+        root=where.get("root"),
+        id=message.get("id"),
+        profile=message.get("profile"),
+        raw=message,
+    )
+
+
+def _is_static(message: Json) -> bool:
+    stack = message.get("reservations")
+    return stack[-1].get("type") == "STATIC" if stack else "reservation" not in message
 
 
 def _reservation(message: Json) -> tuple[str | None, str | None, Mapping[str, str]]:

@@ -1,8 +1,11 @@
-"""What one agent offers, counted down while pods are placed on it."""
+"""What one agent offers to one role, counted down while pods are placed on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from holdfast.mesos.messages import Offer, Resource
+from holdfast.placement.free import Free
+from holdfast.service.model import ANY_ROLE
 
 RESOURCE_ID = "resource_id"
 FRAMEWORK_ID = "framework_id"
@@ -11,8 +14,15 @@ POD = "pod"
 """The labels every reservation of ours carries."""
 
 
+class PoolKey(NamedTuple):
+    """Which offers can be used together: Mesos accepts those of one agent to one role at a time."""
+
+    agent_id: str
+    role: str
+
+
 class AgentPool:
-    """The offers of one agent taken together: unreserved amounts, and reservations by id.
+    """The offers of one agent to one role taken together: free resources, reservations by id.
 
     Mutable on purpose and short-lived: one is made for each evaluation of a set of offers.
     """
@@ -27,55 +37,53 @@ class AgentPool:
         self.zone = first.zone
         self.attributes: Mapping[str, str] = first.attributes
         self.offer_ids = tuple(offer.id for offer in offers)
-        self.free = {"cpus": 0.0, "mem": 0.0, "disk": 0.0}
-        self.free_ports: list[tuple[int, int]] = []
         self.reserved: dict[str, list[Resource]] = {}
+        self._free: dict[str, Free] = {}
         for offer in offers:
             for resource in offer.resources:
                 self._count(resource)
 
+    @property
+    def key(self) -> PoolKey:
+        return PoolKey(self.agent_id, self.role)
+
     def _count(self, resource: Resource) -> None:
-        if resource.role is not None:
+        if resource.role == self.role:
             id_ = resource.labels.get(RESOURCE_ID, "")
             self.reserved.setdefault(id_, []).append(resource)
-        elif resource.name == "ports":
-            self.free_ports.extend(resource.ranges)
-        elif resource.name in self.free and (resource.name != "disk" or resource.is_root_disk):
-            self.free[resource.name] += resource.amount
+        elif resource.role is None or resource.is_static:
+            self._free.setdefault(resource.role or ANY_ROLE, Free()).add(resource)
+        # What is reserved dynamically for a role above ours is another framework's.
 
-    def take(self, name: str, amount: float) -> None:
-        """Count down an unreserved scalar; Mesos keeps three decimals."""
-        self.free[name] = round(self.free[name] - amount, 3)
+    def free(self, pre_reserved_role: str = ANY_ROLE) -> Free:
+        """A copy of what is unreserved, or reserved by the agent's settings for that role."""
+        return self._free[pre_reserved_role].copy() if pre_reserved_role in self._free else Free()
 
-    def has_port(self, port: int) -> bool:
-        return any(begin <= port <= end for begin, end in self.free_ports)
-
-    def lowest_port(self, avoid: Iterable[int]) -> int | None:
-        """The lowest free port that is not to be avoided; None when there is none."""
-        taken = set(avoid)
-        for begin, end in sorted(self.free_ports):
-            for port in range(begin, end + 1):
-                if port not in taken:
-                    return port
-        return None
-
-    def take_port(self, port: int) -> None:
-        left: list[tuple[int, int]] = []
-        for begin, end in self.free_ports:
-            if begin <= port <= end:
-                left += [r for r in ((begin, port - 1), (port + 1, end)) if r[0] <= r[1]]
-            else:
-                left.append((begin, end))
-        self.free_ports = left
+    def leave(self, free: Free, pre_reserved_role: str = ANY_ROLE) -> None:
+        """Have only that free from now on: the rest of the copy is taken."""
+        self._free[pre_reserved_role] = free
 
     def ours(self, resource_id: str, name: str) -> list[Resource]:
-        """The offered resources of that reservation and name (`cpus`, `mem`, `disk`, `ports`)."""
+        """The offered resources of that reservation and name: `cpus`, `mem`, `disk`, `ports`..."""
         return [r for r in self.reserved.get(resource_id, ()) if r.name == name]
 
+    def amount(self, resource_id: str, name: str) -> float:
+        """How much of a scalar is offered of that reservation."""
+        return round(sum(r.amount for r in self.ours(resource_id, name)), 3)
 
-def pools(offers: Iterable[Offer]) -> dict[str, AgentPool]:
-    """One pool per agent, in the order the agents first appear."""
-    by_agent: dict[str, list[Offer]] = {}
+    def ports(self, resource_id: str) -> frozenset[int]:
+        """The offered ports of that reservation."""
+        return frozenset(
+            port
+            for resource in self.ours(resource_id, "ports")
+            for begin, end in resource.ranges
+            for port in range(begin, end + 1)
+        )
+
+
+def pools(offers: Iterable[Offer]) -> dict[PoolKey, AgentPool]:
+    """One pool per agent and role, in the order they first appear."""
+    together: dict[PoolKey, list[Offer]] = {}
     for offer in offers:
-        by_agent.setdefault(offer.agent_id, []).append(offer)
-    return {agent_id: AgentPool(of_agent) for agent_id, of_agent in by_agent.items()}
+        together.setdefault(PoolKey(offer.agent_id, offer.role), []).append(offer)
+    return {key: AgentPool(of_key) for key, of_key in together.items()}

@@ -30,4 +30,14 @@ def port_portion(resource: Json, numbers: Iterable[int]) -> Json:
 
 def without_volume(resource: Json) -> Json:
     """The reserved disk that remains when its volume is destroyed."""
-    return {key: value for key, value in resource.items() if key != "disk"}
+    left = {key: value for key, value in resource.items() if key != "disk"}
+    source = resource.get("disk", {}).get("source")
+    return {**left, "disk": {"source": source}} if source is not None else left
+
+
+def by_provider(messages: Iterable[Json]) -> list[list[Json]]:
+    """The resources as operations take them: an operation is for one resource provider only."""
+    groups: dict[str, list[Json]] = {}
+    for message in messages:
+        groups.setdefault(message.get("provider_id", {}).get("value", ""), []).append(message)
+    return list(groups.values())

@@ -44,9 +44,9 @@ class Operator(StrEnum):
 class Constraint:
     """One placement row. `field` is `hostname`, `@zone`, `@region` or an agent attribute's name.
 
-    `parameter` is "" for UNIQUE and may be for CLUSTER (the value of the first instance) and
-    GROUP_BY (the number of values is not known); a whole number for MAX_PER and GROUP_BY; a value
-    for IS, IS_NOT and CLUSTER; a regular expression of the whole value for LIKE and UNLIKE.
+    `parameter` is "" for UNIQUE; a whole number for MAX_PER and GROUP_BY, which may have "" when
+    the number of values is not known; a value for IS, IS_NOT and CLUSTER; a regular expression of
+    the whole value for LIKE and UNLIKE.
     """
 
     field: str
@@ -274,12 +274,20 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A CNI network the pod joins. `host_ports[i]` of the agent leads to `container_ports[i]`."""
+    """A CNI network the pod joins. `host_ports[i]` of the agent leads to `container_ports[i]`.
+
+    Where a network maps ports, a task's port that is not listed is the same on the agent.
+    """
 
     name: str
     host_ports: tuple[int, ...] = ()
     container_ports: tuple[int, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def maps_ports(self) -> bool:
+        """Whether ports of the agent lead into it; others have addresses of their own."""
+        return self.name == "mesos-bridge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +370,11 @@ class PodSpec:
     seccomp: SeccompSpec = SeccompSpec()
     ipc_mode: IpcMode | None = None
     shm_size_mb: int | None = None
+
+    @property
+    def uses_host_ports(self) -> bool:
+        """Whether its ports are those of the agent, and reserved there."""
+        return not self.networks or any(network.maps_ports for network in self.networks)
 
     @property
     def volumes(self) -> tuple[VolumeSpec, ...]:

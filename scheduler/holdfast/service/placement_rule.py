@@ -10,9 +10,10 @@ import re
 
 from holdfast.service.model import Constraint, Operator
 
-NOT_YET = ("CLUSTER", "IS", "IS_NOT", "LIKE", "UNLIKE", "GROUP_BY")
 _COUNT = re.compile(r"[0-9]{1,9}\Z")
-_ALLOWED = ", ".join(operator for operator in Operator if operator not in NOT_YET)
+_ALLOWED = ", ".join(Operator)
+_COUNTED = (Operator.MAX_PER, Operator.GROUP_BY)
+_MATCHED = (Operator.LIKE, Operator.UNLIKE)
 
 
 class PlacementError(ValueError):
@@ -82,27 +83,37 @@ def _constraint(row: list[str]) -> Constraint:
             "operators, a parameter"
         )
     field, name = row[0], row[1].upper()
-    if name in NOT_YET:
-        raise PlacementError(
-            f"operator {name} in rule {shown!r} is known but not supported by this version; "
-            f"allowed: {_ALLOWED}"
-        )
     if name not in Operator.__members__:
-        raise PlacementError(
-            f"unknown operator {row[1]!r} in rule {shown!r}; allowed: {_ALLOWED} "
-            f"(known but not supported by this version: {', '.join(NOT_YET)})"
-        )
+        raise PlacementError(f"unknown operator {row[1]!r} in rule {shown!r}; allowed: {_ALLOWED}")
     operator = Operator[name]
-    if operator is Operator.UNIQUE:  # a parameter has no meaning; dcos-commons ignores it too
-        return Constraint(_field(field, shown), operator)
     parameter = row[2] if len(row) == 3 else ""
-    if not _COUNT.match(parameter) or not int(parameter):
-        found = repr(parameter) if parameter else "none"
-        raise PlacementError(
-            f"MAX_PER in rule {shown!r} needs a whole number of at least 1 as its parameter, "
-            f"found {found}"
-        )
-    return Constraint(_field(field, shown), operator, str(int(parameter)))
+    return Constraint(_field(field, shown), operator, _parameter(operator, parameter, shown))
+
+
+def _parameter(operator: Operator, parameter: str, shown: str) -> str:
+    if operator is Operator.UNIQUE:  # a parameter has no meaning; dcos-commons ignores it too
+        return ""
+    if operator is Operator.GROUP_BY and not parameter:
+        return ""
+    found = repr(parameter) if parameter else "none"
+    if operator in _COUNTED:
+        if not _COUNT.match(parameter) or not int(parameter):
+            raise PlacementError(
+                f"{operator} in rule {shown!r} needs a whole number of at least 1 as its "
+                f"parameter, found {found}"
+            )
+        return str(int(parameter))
+    if not parameter:
+        what = "a regular expression" if operator in _MATCHED else "a value"
+        raise PlacementError(f"{operator} in rule {shown!r} needs {what} as its parameter")
+    if operator in _MATCHED:
+        try:
+            re.compile(parameter)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise PlacementError(
+                f"{operator} in rule {shown!r} needs a regular expression, found {found}: {error}"
+            ) from None
+    return parameter
 
 
 def _field(field: str, shown: str) -> str:

@@ -1,27 +1,39 @@
 """One pod type of svc.yml as a model."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from holdfast.service import vocabulary
-from holdfast.service.document import MapNode, Null
+from holdfast.service.container_section import (
+    read_external_volumes,
+    read_host_volumes,
+    read_networks,
+    read_rlimits,
+    read_seccomp,
+    read_secrets,
+)
 from holdfast.service.model import (
+    ANY_ROLE,
     Constraint,
     HookSpec,
     HooksSpec,
+    IpcMode,
     PodSpec,
-    RLimitSpec,
+    ResourceSetSpec,
     TaskSpec,
     VolumeSpec,
+    implicit_set_id,
 )
 from holdfast.service.placement_rule import PlacementError, parse_placement
-from holdfast.service.section import Entry, Section, not_supported, open_section
+from holdfast.service.resource_section import read_resources, read_volumes
+from holdfast.service.section import Section, open_section
 from holdfast.service.task_env import routed_settings
-from holdfast.service.task_section import TaskSources, check_resources, read_task
+from holdfast.service.task_section import TaskSources, read_shm_size, read_task
 
 HOOK_TIMEOUT_S = 300.0
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
-_UNLIMITED = -1
+# Mesos (roles.cpp): no white space, no backslash, no '.', '..' or leading '-' between slashes.
+_ROLE = re.compile(r"\*\Z|(?!-|\.\.?(/|\Z))[^\s/\\*]+(/(?!-|\.\.?(/|\Z))[^\s/\\*]+)*\Z")
 
 
 def read_pod(
@@ -33,25 +45,47 @@ def read_pod(
 ) -> PodSpec:
     """The pod type in `section`; faults go to the section's report."""
     check_name(section, type_)
-    sources = TaskSources(read_template, routed_settings(environment, type_))
+    sets = _resource_sets(section)
+    sources = TaskSources(read_template, routed_settings(environment, type_), tuple(sets))
+    owners = {spec.id: (f"resource set {spec.id!r}", where) for spec, where in sets.values()}
     tasks: list[TaskSpec] = []
     for entry in section.named("tasks", what="task", required=True):
         task = open_section(entry, vocabulary.TASK, section.report)
         if task is None:
             continue
         check_name(task, entry.name)
-        check_resources(task)
         tasks.append(read_task(task, entry.name, sources))
-        _check_shared(task, tasks)
-    return PodSpec(
+        implicit = implicit_set_id(entry.name)
+        if implicit in sets and tasks[-1].resource_set is None:
+            sets[implicit][1].error(
+                "", f"is the name of the resources of task {entry.name!r}; choose another"
+            )
+        owners.setdefault(implicit, (f"task {entry.name!r}", task))
+    pod = PodSpec(
         type=type_,
         count=section.whole("count", least=0),
         tasks=tuple(tasks),
         placement=_placement(section),
         uris=tuple(text for _, _, text in section.texts("uris")),
-        rlimits=tuple(_rlimits(section)),
-        hooks=_hooks(section, len(tasks)),
+        rlimits=read_rlimits(section),
+        hooks=_hooks(section),
+        allow_decommission=section.boolean("allow-decommission", False),
+        max_unavailable=section.whole("max-unavailable", 1, least=1),
+        image=section.words("image") if section.has("image") else None,
+        networks=read_networks(section),
+        shared_volumes=read_volumes(section),
+        resource_sets=tuple(spec for spec, _ in sets.values()),
+        pre_reserved_role=_role(section),
+        secrets=read_secrets(section),
+        host_volumes=read_host_volumes(section),
+        external_volumes=read_external_volumes(section),
+        share_pid_namespace=section.boolean("share-pid-namespace", False),
+        seccomp=read_seccomp(section),
+        ipc_mode=_ipc_mode(section),
+        shm_size_mb=read_shm_size(section),
     )
+    _check_together(section, pod, owners)
+    return pod
 
 
 def check_name(section: Section, name: str) -> None:
@@ -66,32 +100,100 @@ def check_name(section: Section, name: str) -> None:
         )
 
 
-def _check_shared(section: Section, tasks: list[TaskSpec]) -> None:
+def _resource_sets(section: Section) -> dict[str, tuple[ResourceSetSpec, Section]]:
+    sets = {}
+    for entry in section.named("resource-sets", what="resource set"):
+        resources = open_section(entry, vocabulary.RESOURCE_SET, section.report)
+        if resources is not None:
+            check_name(resources, entry.name)
+            sets[entry.name] = (read_resources(resources, entry.name), resources)
+    return sets
+
+
+def _check_together(
+    section: Section, pod: PodSpec, owners: Mapping[str, tuple[str, Section]]
+) -> None:
     """The tasks of a pod are on one agent: ports collide there, and volumes are shared."""
-    *others, task = tasks
-    ports = {p.port: other.name for other in others for p in other.ports if p.port}
-    for port in task.ports:
-        if port.port in ports:
-            section.error(
-                "ports", f"port {port.port} is already used by task {ports[port.port]!r} of the pod"
-            )
-    owners: dict[str, tuple[str, VolumeSpec]] = {
-        v.path: (other.name, v) for other in others for v in other.volumes
+    used = {task.resource_set for task in pod.tasks}
+    for spec in pod.resource_sets:
+        if spec.id not in used:
+            owners[spec.id][1].warn("", "is used by no task and will not be reserved")
+    known: dict[str, tuple[str, VolumeSpec]] = {v.path: ("", v) for v in pod.shared_volumes}
+    ports: dict[int, str] = {}
+    for spec in _sets_of(pod):
+        owner, where = owners[spec.id]
+        for port in spec.ports:
+            first = ports.setdefault(port.port, owner) if port.port else owner
+            if first != owner:
+                where.error("ports", f"port {port.port} is already used by {first} of the pod")
+        for volume in spec.volumes:
+            _check_volume(where, volume, *known.setdefault(volume.path, (owner, volume)), owner)
+    _check_mounts(section, pod)
+
+
+def _sets_of(pod: PodSpec) -> Iterator[ResourceSetSpec]:
+    """The resource sets of the tasks, without those that are unknown, which is reported."""
+    known = {spec.id for spec in pod.resource_sets}
+    sets = {
+        spec.id: spec
+        for task in pod.tasks
+        if task.resource_set is None or task.resource_set in known
+        for spec in (pod.resources(task),)
     }
-    key = "volume" if section.has("volume") else "volumes"
-    for volume in task.volumes:
-        owner, known = owners.get(volume.path, ("", volume))
-        if volume.size_mb != known.size_mb:
-            section.error(
-                key,
-                f"volume {volume.path!r} has {volume.size_mb} MB here and {known.size_mb} MB in "
-                f"task {owner!r}; tasks of a pod share a volume of the same path, so the sizes "
-                "must be equal",
-            )
-        elif owner and volume.path:
-            section.warn(
-                key, f"volume {volume.path!r} is one volume, shared with task {owner!r} of the pod"
-            )
+    yield from sets.values()
+
+
+def _check_volume(
+    where: Section, volume: VolumeSpec, first: str, known: VolumeSpec, owner: str
+) -> None:
+    key = "volume" if where.has("volume") else "volumes"
+    if not volume.path or first == owner:
+        return
+    if not first:
+        where.error(key, f"volume {volume.path!r} is one of the pod's own, which its tasks share")
+    elif volume.size_mb != known.size_mb:
+        where.error(
+            key,
+            f"volume {volume.path!r} has {volume.size_mb} MB here and {known.size_mb} MB in "
+            f"{first}; tasks of a pod share a volume of the same path, so the sizes must be equal",
+        )
+    elif volume != known:
+        where.error(
+            key,
+            f"volume {volume.path!r} is also in {first} with another type or profiles; tasks of a "
+            "pod share a volume of the same path, so these must be equal",
+        )
+    else:
+        where.warn(key, f"volume {volume.path!r} is one volume, shared with {first} of the pod")
+
+
+def _check_mounts(section: Section, pod: PodSpec) -> None:
+    """Nothing may be mounted over a volume of the pod."""
+    taken = {v.path: "a volume" for spec in _sets_of(pod) for v in spec.volumes}
+    taken |= {v.path: "a volume of the pod" for v in pod.shared_volumes}
+    mounts = [(f"host-volumes.{v.name}", v.container_path) for v in pod.host_volumes]
+    mounts += [(f"external-volumes.{v.name}", v.container_path) for v in pod.external_volumes]
+    for key, path in mounts:
+        clean = path.rstrip("/")
+        if clean and clean in taken:
+            where = section.at(f"{key}.container-path")
+            line = section.node.lines[key.partition(".")[0]]
+            section.report.error(line, where, f"{path!r} is already the path of {taken[clean]}")
+        taken[clean] = f"`{key}`"
+
+
+def _role(section: Section) -> str:
+    role = section.words("pre-reserved-role", ANY_ROLE)
+    if role.strip() and not _ROLE.match(role):
+        section.error("pre-reserved-role", f"is no name of a Mesos role, found {role!r}")
+    return role
+
+
+def _ipc_mode(section: Section) -> IpcMode | None:
+    mode = section.member("ipc-mode", IpcMode)
+    if mode is IpcMode.SHARE_PARENT:
+        section.error("ipc-mode", "SHARE_PARENT is for tasks; a pod has no parent to share with")
+    return mode
 
 
 def _placement(section: Section) -> tuple[Constraint, ...]:
@@ -103,52 +205,10 @@ def _placement(section: Section) -> tuple[Constraint, ...]:
         return ()
 
 
-def _rlimits(section: Section) -> list[RLimitSpec]:
-    limits = []
-    for entry in section.named("rlimits", what="limit"):
-        if entry.name not in vocabulary.RLIMITS:
-            section.report.error(
-                entry.line,
-                entry.path,
-                f"unknown limit; allowed here: {', '.join(vocabulary.RLIMITS)}",
-            )
-            continue
-        # `RLIMIT_CORE:` alone is a limit without values: unlimited.
-        limit = open_section(_or_empty(entry), vocabulary.RLIMIT, section.report)
-        if limit is not None:
-            limits.append(_rlimit(limit, entry.name))
-    return limits
-
-
-def _rlimit(limit: Section, name: str) -> RLimitSpec:
-    faults = len(limit.report.errors)
-    soft, hard = (limit.whole(key, _UNLIMITED, least=_UNLIMITED) for key in ("soft", "hard"))
-    if len(limit.report.errors) > faults:
-        pass  # one fault is enough; comparing what was read in its place would tell of another
-    elif limit.has("soft") != limit.has("hard"):
-        limit.error("", "give both `soft` and `hard`, or none of them for unlimited")
-    elif (soft == _UNLIMITED) != (hard == _UNLIMITED):
-        limit.error("", f"-1 (unlimited) must be given for both, found {soft} and {hard}")
-    elif soft > hard:
-        limit.error("soft", f"must not be more than hard, found {soft} and {hard}")
-    return RLimitSpec(name, *(None if v == _UNLIMITED else v for v in (soft, hard)))
-
-
-def _or_empty(entry: Entry) -> Entry:
-    if isinstance(entry.node, Null):
-        return Entry(entry.name, MapNode(entry.line, {}, {}), entry.line, entry.path)
-    return entry
-
-
-def _hooks(section: Section, tasks: int) -> HooksSpec:
+def _hooks(section: Section) -> HooksSpec:
     hooks = section.child("hooks", vocabulary.HOOKS)
     if hooks is None:
         return HooksSpec()
-    if tasks > 1:
-        # The executor runs a hook before one task; the others would not wait for it.
-        section.error(
-            "hooks", not_supported("a hook in a pod of several tasks", "give it one task")
-        )
     return HooksSpec(create=_hook(hooks, "create"), replace=_hook(hooks, "replace"))
 
 

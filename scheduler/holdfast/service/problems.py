@@ -2,6 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """A fault that makes a definition unusable, or something legal the operator should know."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -12,6 +20,7 @@ class Problem:
     path: str
     message: str
     source: str = ""
+    kind: Kind = Kind.ERROR
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source
@@ -56,4 +65,4 @@ class Report:
 
     def warn(self, line: int, path: str, message: str) -> None:
         """Record something legal the operator should know of."""
-        self.warnings.append(Problem(line, path, message, self.source))
+        self.warnings.append(Problem(line, path, message, self.source, Kind.WARNING))

@@ -8,7 +8,9 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
 
 from holdfast.service.document import ListNode, MapNode, Node, Null, Scalar, describe
 from holdfast.service.problems import Report
@@ -16,21 +18,15 @@ from holdfast.service.problems import Report
 _WHOLE = re.compile(r"[+-]?(?=[0-9_]{1,30}\Z)[0-9]+(_[0-9]+)*\Z")
 _LARGEST = 2**63 - 1
 
-
-@dataclass(frozen=True, slots=True)
-class Unsupported:
-    """A key dcos-commons knows and this version does not; `harmless` values ask for nothing."""
-
-    advice: str
-    harmless: Collection[str] = ()
+E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What may stand in a mapping: keys read, and keys known but refused."""
+    """What may stand in a mapping: keys read, and keys refused with what to do instead."""
 
     allowed: tuple[str, ...]
-    unsupported: Mapping[str, Unsupported]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +82,21 @@ class Section:
         return value
 
     def whole(
-        self, key: str, default: int | None = None, *, least: int, most: int = _LARGEST
+        self,
+        key: str,
+        default: int | None = None,
+        *,
+        least: int,
+        most: int = _LARGEST,
+        also: str = "",
     ) -> int:
-        """A whole number between `least` and `most`. Without `default` the key is required."""
-        expected = f"a whole number of at least {least}"
+        """A whole number between `least` and `most`. Without `default` the key is required.
+
+        `also` is what else a message says may be there.
+        """
+        expected = f"a whole number of at least {least}{also}"
         if most != _LARGEST:
-            expected = f"a whole number from {least} to {most}"
+            expected = f"a whole number from {least} to {most}{also}"
         fallback = least if default is None else default
         node = self._value(key, required=default is None, expected=expected)
         if node is None:
@@ -107,10 +112,16 @@ class Section:
         return value
 
     def number(
-        self, key: str, default: float | None = None, *, above: float | None = None
+        self,
+        key: str,
+        default: float | None = None,
+        *,
+        above: float | None = None,
+        also: str = "",
     ) -> float:
         """A finite number of at least 0, or more than `above`; required without `default`."""
         expected = "a number of at least 0" if above is None else f"a number above {above:g}"
+        expected += also
         node = self._value(key, required=default is None, expected=expected)
         if node is None:
             return default or 0.0
@@ -136,13 +147,19 @@ class Section:
         return value
 
     def choice(self, key: str, options: Collection[str], default: str | None = None) -> str:
-        """One of `options`, exactly as spelled; "" after a fault."""
+        """One of `options`, exactly as spelled; `default`, or "" without one, after a fault."""
         value = self.text(key, default)
         if value in options or not isinstance(self.node.entries.get(key), Scalar):
             return value
         near = _near(value, options)
         self.error(key, f"expected {_either(options)}, found {value!r}{near}".rstrip())
-        return ""
+        return default or ""
+
+    def member(self, key: str, kind: type[E], *, required: bool = False) -> E | None:
+        """One of `kind`, exactly as spelled; None when it is not there, empty, or a fault."""
+        options = [str(member) for member in kind]
+        value = self.choice(key, options) if required else self.choice(key, ["", *options], "")
+        return kind(value) if value else None
 
     def named(self, key: str, *, what: str, required: bool = False) -> list[Entry]:
         """The children of a mapping of names, such as tasks; `what` is said of one of them."""
@@ -160,20 +177,67 @@ class Section:
             for name, child in node.entries.items()
         ]
 
+    def items(self, key: str, of: str) -> list[Entry]:
+        """The items of an optional list; `of` is what they are said to be."""
+        node = self._value(key, required=False, expected=f"a list of {of}")
+        if node is None:
+            return []
+        if not isinstance(node, ListNode):
+            self._expected(key, f"a list of {of}", node)
+            return []
+        return [
+            Entry(str(number), item, item.line, f"{self.at(key)}[{number}]")
+            for number, item in enumerate(node.items)
+        ]
+
     def texts(self, key: str) -> Iterator[tuple[int, str, str]]:
         """The line, path and text of each item of an optional list."""
-        node = self._value(key, required=False, expected="a list")
-        if node is None:
-            return
-        if not isinstance(node, ListNode):
-            self._expected(key, "a list of texts", node)
-            return
-        for number, item in enumerate(node.items):
-            path = f"{self.at(key)}[{number}]"
-            if isinstance(item, Scalar) and item.text.strip():
-                yield item.line, path, item.text
+        for entry in self.items(key, "texts"):
+            if isinstance(entry.node, Scalar) and entry.node.text.strip():
+                yield entry.line, entry.path, entry.node.text
             else:
-                self.report.error(item.line, path, f"expected a text, found {describe(item)}")
+                self.unexpected(entry, "a text")
+
+    def sections(self, key: str, keys: Keys) -> "Iterator[Section]":
+        """The mappings in an optional list."""
+        for entry in self.items(key, "mappings"):
+            section = open_section(entry, keys, self.report)
+            if section is not None:
+                yield section
+
+    def wholes(self, key: str, *, least: int, most: int) -> tuple[int, ...]:
+        """The whole numbers in an optional list."""
+        numbers = []
+        for entry in self.items(key, "whole numbers"):
+            text = entry.node.text.strip() if isinstance(entry.node, Scalar) else ""
+            if _WHOLE.match(text) and least <= int(text) <= most:
+                numbers.append(int(text))
+            else:
+                self.unexpected(entry, f"a whole number from {least} to {most}")
+        return tuple(numbers)
+
+    def pairs(self, key: str, separator: str, equals: str, *, strict: bool) -> dict[str, str]:
+        """The pairs in a text such as `a:1,b:2`.
+
+        A value may be empty or have further `equals` in it, unless `strict`.
+        """
+        pairs: dict[str, str] = {}
+        text = self.text(key, "")
+        for part in text.rstrip(separator).split(separator) if text else ():
+            name, found, value = part.partition(equals)
+            broken = strict and (not value or equals in value)
+            if not found or not name.strip() or broken:
+                shown = f"a{equals}1{separator}b{equals}2"
+                self.error(key, f"expected pairs such as {shown}, found {part!r} in {text!r}")
+            elif name in pairs:
+                self.error(key, f"{name!r} is given twice in {text!r}")
+            pairs[name] = value
+        return pairs
+
+    def unexpected(self, entry: Entry, expected: str) -> None:
+        """Record that a child is not what it should be."""
+        found = describe(entry.node)
+        self.report.error(entry.line, entry.path, f"expected {expected}, found {found}")
 
     def child(self, key: str, keys: Keys) -> "Section | None":
         """The mapping under `key`, or None when it is not there or no mapping."""
@@ -209,39 +273,21 @@ def open_section(entry: Entry, keys: Keys, report: Report) -> Section | None:
     for key, value in node.entries.items():
         if key in keys.allowed:
             continue
-        if key not in keys.unsupported:
-            near = _near(key, (*keys.allowed, *keys.unsupported))
+        if key not in keys.refused:
+            near = _near(key, (*keys.allowed, *keys.refused))
             allowed = "Allowed here" if near else "; allowed here"
             section.error(key, f"unknown key{near}{allowed}: {', '.join(keys.allowed)}")
-        elif not _asks_nothing(value, keys.unsupported[key].harmless):
-            section.error(key, not_supported("", keys.unsupported[key].advice))
+        elif not isinstance(value, Null):
+            section.error(key, keys.refused[key])
     return section
 
 
-def not_supported(what: str, advice: str) -> str:
-    """The refusal of something the format knows: `what` (may be empty) and what to do instead."""
-    subject = f"{what} is known" if what else "known"
-    return f"{subject} but not supported by this version; {advice}"
-
-
-def _asks_nothing(node: Node, harmless: Collection[str]) -> bool:
-    match node:
-        case Null():
-            return True
-        case Scalar(text=text):
-            return text.strip().lower() in harmless
-        case ListNode(items=items):
-            return not items
-        case MapNode(entries=entries):
-            return not entries
-
-
 def _near(word: str, options: Collection[str]) -> str:
-    folded = {option.lower(): option for option in options}
+    folded = {option.lower(): option for option in options if option}
     found = difflib.get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
     return f", did you mean {folded[found[0]]!r}? " if found else ""
 
 
 def _either(options: Collection[str]) -> str:
-    *first, last = options
+    *first, last = filter(None, options)
     return f"{', '.join(first)} or {last}" if first else last

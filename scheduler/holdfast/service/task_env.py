@@ -87,7 +87,7 @@ def task_environment(
     for config in task.configs:
         key = f"{contract.CONFIG_TEMPLATE_PREFIX}{env_name(config.name)}"
         env[key] = f"{contract.CONFIG_TEMPLATE_FOLDER}/{config.name},{config.dest}"
-    for port in task.ports:
+    for port in pod.resources(task).ports:
         if port.env_key is not None:
             env[port.env_key] = str(ports[port.name])
     return env

@@ -2,61 +2,102 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.service import vocabulary
-from holdfast.service.document import Null, Scalar, describe
+from holdfast.service.document import Null, Scalar
 from holdfast.service.model import (
     ConfigSpec,
+    DiscoverySpec,
+    EncryptionType,
     Goal,
     HealthCheckSpec,
-    PortSpec,
+    IpcMode,
     ReadinessCheckSpec,
+    ResourceSetSpec,
     TaskSpec,
-    VolumeSpec,
+    TransportEncryptionSpec,
+    Visibility,
+    implicit_set_id,
 )
-from holdfast.service.section import Entry, Section, not_supported, open_section
+from holdfast.service.resource_section import dns_name, read_resources
+from holdfast.service.section import Section, open_section
 from holdfast_executor import mustache
 
 MAX_KILL_GRACE_S = 3600  # dcos-commons: the longest time it declines offers
 MAX_TEMPLATE_BYTES = 1024 * 1024  # dcos-commons' bootstrap reads no more
-# Mesos mounts a volume whose path has a slash nowhere, without a word (dcos-commons VolumeSpec).
-_VOLUME_PATH = re.compile(r"[a-zA-Z0-9]+[a-zA-Z0-9_-]*\Z")
-_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
+# Ignored in a task that uses a resource set (dcos-commons); volumes are not, see below.
+_INLINE = ("cpus", "gpus", "memory", "resource-limits", "ports")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSources:
-    """What a task is made of besides its own keys: template files, variables routed to its pod."""
+    """What a task is made of besides its own keys: template files, variables routed to its pod,
+    and the ids of the pod's resource sets."""
 
     read_template: Callable[[str], str]
     routed_env: Mapping[str, str]
+    resource_sets: Sequence[str]
 
 
 def read_task(section: Section, name: str, sources: TaskSources) -> TaskSpec:
     """The task in `section`; faults go to the section's report."""
+    resource_set = _resource_set(section, sources.resource_sets)
+    own = ResourceSetSpec("")
+    if resource_set is None:
+        own = read_resources(section, implicit_set_id(name))
+    ipc_mode = section.member("ipc-mode", IpcMode)
+    shm_size = read_shm_size(section)
+    if ipc_mode is IpcMode.SHARE_PARENT and shm_size:
+        section.error("shm-size", "has no meaning with SHARE_PARENT, which has the pod's /dev/shm")
     return TaskSpec(
         name=name,
         goal=_goal(section),
         cmd=section.words("cmd"),
-        cpus=section.number("cpus", 0.0, above=0.0),
-        memory_mb=section.whole("memory", 0, least=1),
+        cpus=own.cpus,
+        memory_mb=own.memory_mb,
         env={**_env(section), **sources.routed_env},
-        ports=_ports(section),
-        volumes=_volumes(section),
+        ports=own.ports,
+        volumes=own.volumes,
         configs=_configs(section, sources.read_template),
         health_check=_health_check(section),
         readiness_check=_readiness_check(section),
         kill_grace_period=section.whole("kill-grace-period", 0, least=0, most=MAX_KILL_GRACE_S),
+        essential=section.boolean("essential", True),
+        labels=section.pairs("labels", ",", ":", strict=False),
+        gpus=own.gpus,
+        limits=own.limits,
+        resource_set=resource_set,
+        discovery=_discovery(section),
+        transport_encryption=_transport_encryption(section),
+        ipc_mode=ipc_mode,
+        shm_size_mb=shm_size,
     )
 
 
-def check_resources(section: Section) -> None:
-    """A task without any resource cannot be launched."""
-    if not any(section.has(key) for key in ("cpus", "memory", "ports", "resource-set")):
-        section.error("", "needs at least one of cpus, memory and ports")
+def read_shm_size(section: Section) -> int | None:
+    """The size of /dev/shm in MB, if there is one."""
+    return section.whole("shm-size", least=1) if section.has("shm-size") else None
+
+
+def _resource_set(section: Section, known: Sequence[str]) -> str | None:
+    name = section.text("resource-set", "")
+    if not name.strip():
+        return None
+    if known:
+        section.choice("resource-set", known)
+    else:
+        section.error("resource-set", f"{name!r} is unknown; the pod has no `resource-sets`")
+    for key in _INLINE:
+        if section.has(key):
+            section.warn(key, f"ignored, as the task has the resources of {name!r}")
+    for key in ("volume", "volumes"):
+        if section.has(key):
+            # dcos-commons ignores these too, and the data would go with the sandbox.
+            section.error(key, f"would be ignored, as the task has the volumes of {name!r}")
+    return name
 
 
 def _goal(section: Section) -> Goal:
@@ -77,64 +118,11 @@ def _env(section: Section) -> dict[str, str]:
                 env[entry.name] = ""
             case Scalar(text=text) if "\0" not in text:
                 env[entry.name] = text
-            case node:
-                section.report.error(
-                    entry.line, entry.path, f"expected a text, found {describe(node)}"
-                )
+            case _:
+                section.unexpected(entry, "a text")
         if not entry.name or "=" in entry.name or "\0" in entry.name:
             section.report.error(entry.line, entry.path, "is no name of an environment variable")
     return env
-
-
-def _ports(section: Section) -> tuple[PortSpec, ...]:
-    ports: list[PortSpec] = []
-    for entry in section.named("ports", what="port"):
-        port = open_section(entry, vocabulary.PORT, section.report)
-        if port is None:
-            continue
-        number = port.whole("port", least=0, most=65535)
-        env_key = port.words("env-key") if port.has("env-key") else None
-        if env_key is not None and not _ENV_KEY.match(env_key):
-            port.error(
-                "env-key",
-                f"expected letters, digits and _ not starting with a digit, found {env_key!r}",
-            )
-        for other in ports:
-            if number and number == other.port:
-                port.error("port", f"{number} is already the port of {other.name!r} in this task")
-            if env_key and env_key == other.env_key:
-                port.error("env-key", f"{env_key} is already set by port {other.name!r}")
-        ports.append(PortSpec(entry.name, number, env_key, port.boolean("advertise", False)))
-    return tuple(ports)
-
-
-def _volumes(section: Section) -> tuple[VolumeSpec, ...]:
-    if section.has("volume") and section.has("volumes"):
-        section.error("volume", "give either `volume` or `volumes`, not both")
-    entries = section.named("volumes", what="volume")
-    if section.has("volume"):
-        node, line = section.node.entries["volume"], section.node.lines["volume"]
-        entries.insert(0, Entry("volume", node, line, section.at("volume")))
-    volumes: list[VolumeSpec] = []
-    for entry in entries:
-        volume = open_section(entry, vocabulary.VOLUME, section.report)
-        if volume is None:
-            continue
-        path = volume.text("path")
-        if isinstance(volume.node.entries.get("path"), Scalar) and not _VOLUME_PATH.match(path):
-            volume.error(
-                "path",
-                f"expected letters, digits, _ and - starting with a letter or digit, and no "
-                f"slash, found {path!r}",
-            )
-        if path and any(path == other.path for other in volumes):
-            volume.error("path", f"{path!r} is already the path of another volume of this task")
-        if volume.text("type", "" if volume.has("type") else None) == "MOUNT":
-            volume.error("type", not_supported("MOUNT", "use ROOT"))
-        elif volume.has("type"):
-            volume.choice("type", ("ROOT",))
-        volumes.append(VolumeSpec(path, volume.whole("size", least=1)))
-    return tuple(volumes)
 
 
 def _configs(section: Section, read_template: Callable[[str], str]) -> tuple[ConfigSpec, ...]:
@@ -204,3 +192,27 @@ def _readiness_check(section: Section) -> ReadinessCheckSpec | None:
         delay=check.number("delay", 0.0),
         timeout=check.number("timeout"),
     )
+
+
+def _discovery(section: Section) -> DiscoverySpec | None:
+    discovery = section.child("discovery", vocabulary.DISCOVERY)
+    if discovery is None:
+        return None
+    visibility = discovery.member("visibility", Visibility) or Visibility.CLUSTER
+    return DiscoverySpec(dns_name(discovery, "prefix"), visibility)
+
+
+def _transport_encryption(section: Section) -> tuple[TransportEncryptionSpec, ...]:
+    found: list[TransportEncryptionSpec] = []
+    for entry in section.sections("transport-encryption", vocabulary.TRANSPORT_ENCRYPTION):
+        name = entry.words("name")
+        if name.strip() and not _FILE_NAME.match(name):
+            entry.error(
+                "name", f"becomes a file's name, of letters, digits, ., _ and -; found {name!r}"
+            )
+        kind = entry.member("type", EncryptionType, required=True)
+        spec = TransportEncryptionSpec(name, kind or EncryptionType.TLS)
+        if kind and spec in found:
+            entry.error("name", f"{name!r} of type {kind} is given twice")
+        found.append(spec)
+    return tuple(found)

@@ -1,106 +1,69 @@
-"""The keys of svc.yml: which are read, and which are known but refused by this version.
+"""The keys of svc.yml.
 
-The format is that of dcos-commons (its `Raw*Spec` classes), with `hooks` added beside it. A key
-that is refused says what to do instead; one with a value that asks for nothing is let pass,
-because existing definitions are full of empty `secrets:` and `networks:`.
+The format is that of dcos-commons (its `Raw*Spec` classes), with `hooks`, `max-unavailable` and
+volumes of type PATH added beside it. Keys read here that the rest of the program cannot carry out
+yet are refused by `holdfast.service.support`, after reading.
 """
 
-from holdfast.service.section import Keys, Unsupported
+from holdfast.service.section import Keys
 
-_HOST = "pods run in the agent's own namespaces; remove the key"
-
-SERVICE = Keys(("name", "web-url", "scheduler", "pods", "plans"), {})
-SCHEDULER = Keys(("principal", "user", "zookeeper"), {})
+SERVICE = Keys(("name", "web-url", "scheduler", "pods", "plans"))
+SCHEDULER = Keys(("principal", "user", "zookeeper"))
 
 # dcos-commons ignores unknown keys directly in a pod (and nowhere else). They are refused here: a
 # misspelt `placement` or `count` that is ignored puts all copies of the data on one agent.
 POD = Keys(
-    ("count", "placement", "uris", "rlimits", "tasks", "hooks"),
-    {
-        "allow-decommission": Unsupported(
-            "instances cannot be taken away yet; remove the key", ("false", "0")
-        ),
-        "image": Unsupported(
-            "tasks use the agent's file system; install the software on the agents or fetch it "
-            "with `uris`"
-        ),
-        "networks": Unsupported("pods use the agent's network; remove the key"),
-        "secrets": Unsupported("bring secrets to the agents as files, outside of this definition"),
-        "resource-sets": Unsupported("give each task its own cpus, memory, ports and volumes"),
-        "pre-reserved-role": Unsupported(
-            "resources are reserved as they are offered; remove the key", ("*",)
-        ),
-        "share-pid-namespace": Unsupported(_HOST, ("false", "0")),
-        "host-volumes": Unsupported("use a volume of type ROOT in a task"),
-        "external-volumes": Unsupported("use a volume of type ROOT in a task"),
-        "seccomp-unconfined": Unsupported(_HOST, ("false", "0")),
-        "seccomp-profile-name": Unsupported(_HOST),
-        "ipc-mode": Unsupported(_HOST),
-        "shm-size": Unsupported(_HOST),
-        "user": Unsupported("all pods run as `scheduler.user`; set that and remove the key"),
-        "volume": Unsupported("move the volume into the task that uses it"),
-        "volumes": Unsupported("move the volumes into the tasks that use them"),
-    },
-)
-
-HOOKS = Keys(("create", "replace"), {})
-HOOK = Keys(("cmd", "timeout"), {})
-RLIMIT = Keys(("soft", "hard"), {})
-
-TASK = Keys(
     (
-        "goal",
-        "cmd",
-        "env",
-        "cpus",
-        "memory",
-        "ports",
-        "volume",
-        "volumes",
-        "configs",
-        "health-check",
-        "readiness-check",
-        "kill-grace-period",
+        *("count", "placement", "max-unavailable", "allow-decommission", "uris", "rlimits"),
+        *("image", "networks", "volume", "volumes", "host-volumes", "external-volumes"),
+        *("secrets", "resource-sets", "pre-reserved-role", "share-pid-namespace"),
+        *("seccomp-unconfined", "seccomp-profile-name", "ipc-mode", "shm-size"),
+        *("tasks", "hooks"),
     ),
     {
-        "essential": Unsupported(
-            "the failure of any task of a pod restarts the pod; remove the key", ("true", "1")
-        ),
-        "gpus": Unsupported("remove the key", ("0", "0.0")),
-        "labels": Unsupported("remove the key", ("",)),
-        "resource-limits": Unsupported("tasks get what `cpus` and `memory` say; remove the key"),
-        "resource-set": Unsupported("put cpus, memory, ports and volumes into the task", ("",)),
-        "discovery": Unsupported("endpoints are named by their ports; remove the key"),
-        "transport-encryption": Unsupported("bring keys and certificates to the agents as files"),
-        "ipc-mode": Unsupported(_HOST),
-        "shm-size": Unsupported(_HOST),
+        "user": "known but not supported by this version; all pods run as `scheduler.user`; set "
+        "that and remove the key"
     },
+)
+HOOKS = Keys(("create", "replace"))
+HOOK = Keys(("cmd", "timeout"))
+RLIMIT = Keys(("soft", "hard"))
+NETWORK = Keys(("host-ports", "container-ports", "labels"))
+SECRET = Keys(("secret", "env-key", "file"))
+HOST_VOLUME = Keys(("host-path", "container-path", "mode"))
+EXTERNAL_VOLUME = Keys(
+    (
+        *("type", "volume-name", "volume-mode", "driver-name", "driver-options"),
+        "container-path",
+    )
 )
 
-PORT = Keys(
-    ("port", "env-key", "advertise"),
-    {
-        "vip": Unsupported("clients use the advertised endpoints; remove the key"),
-        "ranges": Unsupported("give one port, or 0 for any free one"),
-    },
+_RESOURCES = ("cpus", "gpus", "memory", "resource-limits", "ports", "volume", "volumes")
+RESOURCE_SET = Keys(_RESOURCES)
+TASK = Keys(
+    (
+        *("goal", "cmd", "env", "essential", "resource-set", *_RESOURCES),
+        *("configs", "health-check", "readiness-check", "kill-grace-period", "labels"),
+        *("discovery", "transport-encryption", "ipc-mode", "shm-size"),
+    )
 )
-VOLUME = Keys(
-    ("path", "type", "size"), {"profiles": Unsupported("profiles are of MOUNT disks; remove it")}
-)
-CONFIG = Keys(("template", "dest"), {})
+PORT = Keys(("port", "env-key", "advertise", "vip", "ranges"))
+VIP = Keys(("port", "prefix"))
+RANGE = Keys(("begin", "end"))
+VOLUME = Keys(("path", "type", "size", "profiles"))
+LIMITS = Keys(("cpus", "memory"))
+CONFIG = Keys(("template", "dest"))
 HEALTH_CHECK = Keys(
-    ("cmd", "interval", "grace-period", "max-consecutive-failures", "delay", "timeout"), {}
+    ("cmd", "interval", "grace-period", "max-consecutive-failures", "delay", "timeout")
 )
-READINESS_CHECK = Keys(("cmd", "interval", "delay", "timeout"), {})
+READINESS_CHECK = Keys(("cmd", "interval", "delay", "timeout"))
+DISCOVERY = Keys(("prefix", "visibility"))
+TRANSPORT_ENCRYPTION = Keys(("name", "type"))
 
-PLAN = Keys(("strategy", "phases"), {})
-PHASE = Keys(
-    ("strategy", "pod"),
-    {"steps": Unsupported("each pod instance is one step with all its tasks; remove the key")},
-)
-
-STRATEGIES = ("serial", "parallel")
-CANARY_STRATEGIES = ("canary", "serial-canary", "parallel-canary")
+PLAN = Keys(("strategy", "phases"))
+PHASE = Keys(("strategy", "pod", "steps"))
+PLAN_STRATEGIES = ("serial", "parallel")
+PHASE_STRATEGIES = ("serial", "parallel", "serial-canary", "canary", "parallel-canary")
 
 # mesos.proto, RLimitInfo.RLimit.Type, with RLMT_ spelt RLIMIT_.
 _RLIMIT_TYPES = (

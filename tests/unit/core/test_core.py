@@ -251,11 +251,31 @@ def test_unknown_reservation_is_quarantined() -> None:
     assert len(volumes) == 1
 
 
-def test_unknown_task_is_killed() -> None:
+def test_unknown_task_is_killed_unless_a_newer_scheduler_may_know_it() -> None:
     driver = Driver(service(1))
     driver.run(1)
     effects = driver.status("stranger", TaskState.RUNNING)
     assert of(ef.Kill, effects) == [ef.Kill("stranger", "agent-1")]
+    assert of(ef.Write, effects), "a fenced scheduler must fail before it sends the kill"
+
+
+def test_retired_volume_is_found_again_under_a_new_agent_id() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    reserved = reserved_by(driver, driver.offer(offer(1)))
+    driver.status(driver.task_id("db-0"), TaskState.RUNNING)
+    driver.status(driver.task_id("db-0"), TaskState.UNREACHABLE)
+    driver(ev.Command("c", ev.Verb.POD_REPLACE, "db-0"))
+    driver.offer(offer(2))
+    driver.offer(offer(7, reserved=reserved))
+    (left,) = driver.core.ledger.retired.values()
+    assert left.reservation.agent_id == "agent-7"
+    driver(ev.StatusReceived(TaskStatus(left.tasks[0].id, TaskState.GONE, agent_id="agent-7")))
+    driver(ev.Command("d", ev.Verb.VOLUMES_DESTROY, left.reservation.volumes[0].id))
+    driver.offer(offer(7, reserved=reserved), after=1)
+    driver.offer(offer(7), after=10)
+    driver.offer(offer(7), after=10)
+    assert not driver.core.ledger.retired
 
 
 def test_launch_that_was_not_sent_is_tried_again() -> None:

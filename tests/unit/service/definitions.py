@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.service.load import loads
-from holdfast.service.model import (
-    ServiceSpec,
-    TaskSpec,
-)
+from holdfast.service.load import loads, read_definition
+from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 from holdfast.service.problems import Problem, ServiceError
 
 SERVICES = Path(__file__).parents[3] / "services"
@@ -45,6 +42,23 @@ def read(
     )
 
 
+def model(
+    text: str,
+    environment: Mapping[str, str] | None = None,
+    warnings: list[Problem] | None = None,
+) -> ServiceSpec:
+    """What `text` says, also what this version does not support."""
+    found = read_definition(
+        textwrap.dedent(text),
+        source="svc.yml",
+        read_template=read_template,
+        environment=environment or {},
+    )
+    if warnings is not None:
+        warnings += found.warnings
+    return found.spec
+
+
 def definition(task: str = "", pod: str = "", top: str = "") -> str:
     """A valid service with more keys in its task, its pod and at its top."""
 
@@ -64,7 +78,7 @@ def definition(task: str = "", pod: str = "", top: str = "") -> str:
 
 def problems(text: str, environment: Mapping[str, str] | None = None) -> list[Problem]:
     with pytest.raises(ServiceError) as caught:
-        read(text, environment)
+        model(text, environment)
     return list(caught.value.errors)
 
 
@@ -76,7 +90,11 @@ def only(text: str, environment: Mapping[str, str] | None = None) -> tuple[str, 
 
 
 def task_of(text: str) -> TaskSpec:
-    return read(text).pod("node").task("server")
+    return model(text).pod("node").task("server")
+
+
+def pod_of(text: str) -> PodSpec:
+    return model(text).pod("node")
 
 
 TASK = "pods.node.tasks.server"

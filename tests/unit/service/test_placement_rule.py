@@ -34,6 +34,13 @@ def test_nothing_asked(text: str) -> None:
         ("@region:MAX_PER:1", (Constraint("@region", Operator.MAX_PER, "1"),)),
         ("rack:UNIQUE", (Constraint("rack", Operator.UNIQUE),)),
         ('["Hostname", "UNIQUE"]', (Constraint("Hostname", Operator.UNIQUE),)),
+        ("@region:is:eu", (Constraint("@region", Operator.IS, "eu"),)),
+        ('["@region", "CLUSTER", "eu"]', (Constraint("@region", Operator.CLUSTER, "eu"),)),
+        ("@zone:IS_NOT:a", (Constraint("@zone", Operator.IS_NOT, "a"),)),
+        ("hostname:LIKE:a[1-3]{1\\,2}", (Constraint("hostname", Operator.LIKE, "a[1-3]{1,2}"),)),
+        ("rack:Unlike:a\\.b", (Constraint("rack", Operator.UNLIKE, "a\\.b"),)),
+        ("@zone:GROUP_BY", (Constraint("@zone", Operator.GROUP_BY),)),
+        ('["@zone", "GROUP_BY", "03"]', (Constraint("@zone", Operator.GROUP_BY, "3"),)),
         ("a\\:b\\,c\\d:UNIQUE", (Constraint("a:b,c\\d", Operator.UNIQUE),)),
     ],
 )
@@ -53,13 +60,16 @@ def test_accepted(text: str, constraints: tuple[Constraint, ...]) -> None:
         ('[["a", "UNIQUE"], "b"]', "mixes rows and single texts"),
         ('[["a", {}]]', "expected texts in a row"),
         ('[["a", true]]', "expected texts in a row"),
-        ("a:CLUSTER:b", "CLUSTER in rule 'a:CLUSTER:b' is known but not supported"),
-        ("a:is:b", "IS in rule 'a:is:b'"),
-        ("a:IS_NOT:b", "known but not supported"),
-        ("a:LIKE:b.*", "known but not supported"),
-        ("a:UNLIKE:b.*", "known but not supported"),
-        ("a:GROUP_BY", "known but not supported"),
-        ("a:NEAR:b", "unknown operator 'NEAR' in rule 'a:NEAR:b'; allowed: UNIQUE, MAX_PER"),
+        ("a:CLUSTER", "CLUSTER in rule 'a:CLUSTER' needs a value as its parameter"),
+        ("a:is", "IS in rule 'a:is' needs a value"),
+        ("a:IS_NOT:", "IS_NOT in rule 'a:IS_NOT:' needs a value"),
+        ("a:LIKE", "LIKE in rule 'a:LIKE' needs a regular expression as its parameter"),
+        ("a:UNLIKE", "UNLIKE in rule 'a:UNLIKE' needs a regular expression as its parameter"),
+        ("a:LIKE:[b", "found '[b': unterminated character set at position 0"),
+        ("a:UNLIKE:b**", "found 'b**': multiple repeat at position 2"),
+        ("a:GROUP_BY:x", "GROUP_BY in rule 'a:GROUP_BY:x' needs a whole number of at least 1"),
+        ("a:GROUP_BY:0", "found '0'"),
+        ("a:NEAR:b", "unknown operator 'NEAR' in rule 'a:NEAR:b'; allowed: UNIQUE, CLUSTER, IS,"),
         ("[" * 100000, "is too large"),
         (f'[["a", "MAX_PER", {"9" * 5000}]]', "is too large"),
         ("a:MAX_PER:" + "9" * 10, "a whole number of at least 1"),
@@ -81,8 +91,17 @@ def test_refused(text: str, message: str) -> None:
 FIELDS = st.sampled_from(["hostname", "@zone", "@region"]) | st.text(
     st.characters(codec="ascii", categories=["L", "N"]), min_size=1
 )
-CONSTRAINTS = st.builds(Constraint, FIELDS, st.just(Operator.UNIQUE)) | st.builds(
-    Constraint, FIELDS, st.just(Operator.MAX_PER), st.integers(1, 99).map(str)
+VALUES = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
+MATCHED = [Operator.IS, Operator.IS_NOT, Operator.CLUSTER, Operator.LIKE, Operator.UNLIKE]
+CONSTRAINTS = (
+    st.builds(Constraint, FIELDS, st.sampled_from([Operator.UNIQUE, Operator.GROUP_BY]))
+    | st.builds(
+        Constraint,
+        FIELDS,
+        st.sampled_from([Operator.MAX_PER, Operator.GROUP_BY]),
+        st.integers(1, 99).map(str),
+    )
+    | st.builds(Constraint, FIELDS, st.sampled_from(MATCHED), VALUES)
 )
 
 
@@ -100,4 +119,5 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         constraints = parse_placement(text)
     except PlacementError:
         return
-    assert all(constraint.limit >= 1 for constraint in constraints)
+    rows = [[c.field, c.operator, *filter(None, [c.parameter])] for c in constraints]
+    assert parse_placement(json.dumps(rows)) == constraints

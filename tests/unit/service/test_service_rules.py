@@ -44,12 +44,6 @@ from tests.unit.service.definitions import TASK, definition, only, problems, rea
             "ports.a.advertise",
             "false, found 'yes'",
         ),
-        ("ports: {a: {port: 8, vip: {port: 1}}}", "ports.a.vip", "known but not supported"),
-        (
-            "ports: {a: {port: 0, ranges: [{begin: 1}]}}",
-            "ports.a.ranges",
-            "known but not supported",
-        ),
         ("ports: {a: {port: 8, envkey: A}}", "ports.a.envkey", "did you mean 'env-key'?"),
         ("volume: {path: a/b, type: ROOT, size: 1}", "volume.path", "no slash, found 'a/b'"),
         ("volume: {path: _a, type: ROOT, size: 1}", "volume.path", "starting with a letter or"),
@@ -58,7 +52,6 @@ from tests.unit.service.definitions import TASK, definition, only, problems, rea
         ("volume: {path: a, type: ROOT, size: 0}", "volume.size", "at least 1, found '0'"),
         ("volume: {path: a, type: ROOT}", "volume.size", "is required"),
         ("volume: {path: a, size: 1}", "volume.type", "is required"),
-        ("volume: {path: a, type: MOUNT, size: 1}", "volume.type", "MOUNT is known but not"),
         ("volume: {path: a, type: root, size: 1}", "volume.type", "did you mean 'ROOT'?"),
         (
             "volumes: {a: {path: d, type: ROOT, size: 1}, b: {path: d, type: ROOT, size: 1}}",
@@ -70,7 +63,6 @@ from tests.unit.service.definitions import TASK, definition, only, problems, rea
             "volume",
             "either `volume` or `volumes`, not both",
         ),
-        ("volume: {path: a, type: ROOT, size: 1, profiles: [x]}", "volume.profiles", "known but"),
         ("configs: {c: {dest: a}}", "configs.c.template", "is required"),
         ("configs: {c: {template: app.conf}}", "configs.c.dest", "is required"),
         ("configs: {c: {template: nowhere, dest: a}}", "configs.c.template", "No such file"),
@@ -104,15 +96,6 @@ from tests.unit.service.definitions import TASK, definition, only, problems, rea
             "health-check.grace-period",
             "is required",
         ),
-        ("essential: false", "essential", "known but not supported"),
-        ("gpus: 1", "gpus", "known but not supported"),
-        ("labels: a:b", "labels", "known but not supported"),
-        ("resource-limits: {cpus: 1}", "resource-limits", "known but not supported"),
-        ("resource-set: a", "resource-set", "known but not supported"),
-        ("discovery: {prefix: a}", "discovery", "known but not supported"),
-        ("transport-encryption: [{name: a}]", "transport-encryption", "known but not supported"),
-        ("ipc-mode: PRIVATE", "ipc-mode", "known but not supported"),
-        ("shm-size: 1", "shm-size", "known but not supported"),
         ("health_check: {}", "health_check", "did you mean 'health-check'?"),
         ("zzz: 1", "zzz", "unknown key; allowed here: goal, cmd, env,"),
     ],
@@ -145,21 +128,6 @@ def test_a_broken_task_is_refused(task: str, path: str, message: str) -> None:
         ("hooks: {create: run}", "hooks.create", "expected a mapping with cmd, timeout"),
         ("hooks: {create: {cmd: x, timeout: 0}}", "hooks.create.timeout", "a number above 0"),
         ("hooks: {destroy: {cmd: x}}", "hooks.destroy", "allowed here: create, replace"),
-        ("allow-decommission: true", "allow-decommission", "known but not supported"),
-        ("image: ubuntu", "image", "known but not supported"),
-        ("networks: {dcos: {labels: a:b}}", "networks", "known but not supported"),
-        ("secrets: {s: {secret: x}}", "secrets", "known but not supported"),
-        ("resource-sets: {r: {cpus: 1}}", "resource-sets", "known but not supported"),
-        ("pre-reserved-role: slave_public", "pre-reserved-role", "known but not supported"),
-        ("share-pid-namespace: true", "share-pid-namespace", "known but not supported"),
-        ("host-volumes: {h: {}}", "host-volumes", "known but not supported"),
-        ("external-volumes: {e: {}}", "external-volumes", "known but not supported"),
-        ("seccomp-unconfined: true", "seccomp-unconfined", "known but not supported"),
-        ("seccomp-profile-name: p", "seccomp-profile-name", "known but not supported"),
-        ("ipc-mode: PRIVATE", "ipc-mode", "known but not supported"),
-        ("shm-size: 5", "shm-size", "known but not supported"),
-        ("volume: {path: a, type: ROOT, size: 1}", "volume", "move the volume into the task"),
-        ("volumes: {a: {path: a}}", "volumes", "move the volumes into the tasks"),
         ("user: nobody", "user", "scheduler.user"),
         ("container: x", "container", "unknown key; allowed here: count, placement,"),
     ],
@@ -206,24 +174,9 @@ def test_a_broken_pod_is_refused(pod: str, path: str, message: str) -> None:
             "expected serial or parallel, found 'random'",
         ),
         (
-            "plans: {deploy: {phases: {a: {pod: node, strategy: canary}}}}",
-            "plans.deploy.phases.a.strategy",
-            "'canary' is known but not supported",
-        ),
-        (
             "plans: {deploy: {phases: {a: {pod: node}, b: {pod: node}}}}",
             "plans.deploy.phases.b.pod",
             "already deployed by phase 'a'",
-        ),
-        (
-            "plans: {deploy: {phases: {a: {pod: node, steps: [{default: [[server]]}]}}}}",
-            "plans.deploy.phases.a.steps",
-            "known but not supported",
-        ),
-        (
-            "plans: {deploy: {phases: {a: {pod: node}}}, backup: {phases: {a: {pod: node}}}}",
-            "plans.backup",
-            "a plan other than 'deploy' is known but not supported",
         ),
     ],
 )
@@ -231,11 +184,6 @@ def test_a_broken_service_is_refused(top: str, path: str, message: str) -> None:
     found_path, found = only(definition(top=top))
     assert found_path == path
     assert message in found
-
-
-def test_plans_without_deploy_are_refused() -> None:
-    found = problems(definition(top="plans: {backup: {phases: {a: {pod: node}}}}"))
-    assert [problem.path for problem in found] == ["plans.backup", "plans"]
 
 
 def test_what_asks_for_nothing_is_let_pass() -> None:
@@ -258,7 +206,7 @@ def test_goals_in_any_case(goal: str) -> None:
 
 def test_a_task_needs_a_resource() -> None:
     text = definition().replace("        cpus: 0.5\n", "").replace("        memory: 256\n", "")
-    assert only(text) == (TASK, "needs at least one of cpus, memory and ports")
+    assert only(text) == (TASK, "needs at least one of cpus, gpus, memory and ports")
     with_port = text + "        ports: {a: {port: 0}}\n"
     assert (task_of(with_port).cpus, task_of(with_port).memory_mb) == (0.0, 0)
 
@@ -328,19 +276,3 @@ def test_a_pod_in_no_phase_is_told() -> None:
     assert [(w.path, w.message) for w in warnings] == [
         ("plans.deploy.phases", "pod 'aaa' is in no phase and will not be deployed")
     ]
-
-
-def test_hook_in_a_pod_of_several_tasks_is_refused() -> None:
-    text = """
-        name: data
-        pods:
-          node:
-            count: 1
-            hooks: {create: {cmd: make}}
-            tasks:
-              one: {goal: RUNNING, cmd: run, cpus: 0.1, memory: 32}
-              two: {goal: RUNNING, cmd: run, cpus: 0.1, memory: 32}
-        """
-    path, message = only(text)
-    assert path == "pods.node.hooks"
-    assert "a hook in a pod of several tasks is known but not supported" in message

@@ -1,0 +1,143 @@
+"""The plans of svc.yml as models."""
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+from holdfast.service import vocabulary
+from holdfast.service.document import ListNode, MapNode, Scalar
+from holdfast.service.model import InstanceSteps, PhaseSpec, PlanSpec, PodSpec, Strategy
+from holdfast.service.section import Entry, Section, open_section
+
+DEPLOY = "deploy"
+UPDATE = "update"
+_DEFAULT = "default"
+_INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
+_STEPS = "a list of steps, each a list of task names, such as [[a, b], [c]]"
+
+
+def read_plans(section: Section, pods: Sequence[PodSpec]) -> tuple[PlanSpec, ...]:
+    """All plans of the service in `section`, `deploy` first, which is generated without plans."""
+    plans: list[PlanSpec] = []
+    entries = section.named("plans", what="plan")
+    for entry in entries:
+        plan = open_section(entry, vocabulary.PLAN, section.report)
+        if plan is not None:
+            plans.append(_plan(plan, entry.name, pods))
+    if not entries:
+        plans = [PlanSpec(DEPLOY, tuple(PhaseSpec(pod.type, pod.type) for pod in pods))]
+        for pod in pods:
+            step = tuple(task.name for task in pod.tasks)
+            if fault := _clash(pod, step):
+                tasks = f"pods.{pod.type}.tasks"
+                section.error(tasks, f"{fault}; write a `deploy` plan with `steps` of one each")
+    elif all(entry.name != DEPLOY for entry in entries):
+        section.error("plans", "has no 'deploy'; add it, or remove `plans` to have it generated")
+    return tuple(sorted(plans, key=lambda plan: plan.name != DEPLOY))
+
+
+def _plan(plan: Section, name: str, pods: Sequence[PodSpec]) -> PlanSpec:
+    types = {pod.type: pod for pod in pods}
+    phases: list[PhaseSpec] = []
+    for entry in plan.named("phases", what="phase", required=True):
+        phase = open_section(entry, vocabulary.PHASE, plan.report)
+        if phase is None:
+            continue
+        type_ = phase.choice("pod", tuple(types)) if types else phase.text("pod")
+        steps = _steps(phase, types.get(type_))
+        if name in (DEPLOY, UPDATE):
+            for other in phases:
+                # With steps, phases may share a pod; without, one has no work left.
+                if type_ and type_ == other.pod and not steps and not other.steps:
+                    phase.error("pod", f"{type_!r} is already deployed by phase {other.name!r}")
+        strategy = _strategy(phase, vocabulary.PHASE_STRATEGIES)
+        phases.append(PhaseSpec(entry.name, type_, strategy, steps))
+    strategy = _strategy(plan, vocabulary.PLAN_STRATEGIES)
+    for type_ in types if name == DEPLOY else ():
+        if phases and all(phase.pod != type_ for phase in phases):
+            plan.warn("phases", f"pod {type_!r} is in no phase and will not be deployed")
+    return PlanSpec(name, tuple(phases), strategy)
+
+
+def _strategy(section: Section, known: tuple[str, ...]) -> Strategy:
+    chosen = section.choice("strategy", known, "serial")
+    return Strategy.SERIAL_CANARY if chosen == "canary" else Strategy(chosen)
+
+
+def _steps(phase: Section, pod: PodSpec | None) -> tuple[InstanceSteps, ...]:
+    found: dict[int | None, InstanceSteps] = {}
+    for entry in phase.items("steps", "mappings such as default: [[task]]"):
+        match entry.node:
+            case MapNode(entries=entries) if len(entries) == 1:
+                ((key, node),) = entries.items()
+            case _:
+                phase.unexpected(entry, "a mapping of one pod index, or default, to its steps")
+                continue
+        inner = Entry(key, node, entry.node.lines[key], f"{entry.path}.{key}")
+        if key != _DEFAULT and not _INDEX.match(key):
+            phase.report.error(inner.line, inner.path, f"expected {_DEFAULT} or a pod index")
+            continue
+        index = None if key == _DEFAULT else int(key)
+        if index in found:
+            phase.report.error(inner.line, inner.path, "is already given in this phase")
+        if pod and index is not None and index >= pod.count:
+            phase.report.warn(
+                inner.line, inner.path, f"has no effect, as there are {pod.count} of {pod.type!r}"
+            )
+        steps = _launches(phase, inner, pod)
+        found.setdefault(index, InstanceSteps(index, steps))
+    for index in range(pod.count if pod and found and None not in found else 0):
+        if index not in found:
+            phase.error("steps", f"has none for instance {index} and no `{_DEFAULT}`")
+            break
+    return tuple(found.values())
+
+
+def _launches(phase: Section, entry: Entry, pod: PodSpec | None) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(entry.node, ListNode):
+        phase.unexpected(entry, _STEPS)
+        return ()
+    steps: list[tuple[str, ...]] = []
+    for number, node in enumerate(entry.node.items):
+        inner = Entry("", node, node.line, f"{entry.path}[{number}]")
+        step = (
+            [item.text for item in node.items if isinstance(item, Scalar)]
+            if (isinstance(node, ListNode))
+            else []
+        )
+        if not step or not isinstance(node, ListNode) or len(step) < len(node.items):
+            phase.unexpected(inner, "a list of one or more task names")
+            continue
+        if pod is not None:
+            _check_step(phase, inner, pod, tuple(step))
+        steps.append(tuple(step))
+    return tuple(steps)
+
+
+def _check_step(phase: Section, entry: Entry, pod: PodSpec, step: tuple[str, ...]) -> None:
+    known = [task.name for task in pod.tasks]
+    unknown = [name for name in step if name not in known]
+    if unknown:
+        fault = f"pod {pod.type!r} has no task {unknown[0]!r}; it has {', '.join(known)}"
+    elif len(set(step)) < len(step):
+        fault = "launches a task twice"
+    else:
+        fault = _clash(pod, step)
+    if fault:
+        phase.report.error(entry.line, entry.path, fault)
+
+
+def _clash(pod: PodSpec, step: Sequence[str]) -> str:
+    """Why the tasks cannot be launched together; "" when they can (DefaultStepFactory)."""
+    for one, two in combinations((pod.task(name) for name in step), 2):
+        if one.resource_set is not None and one.resource_set == two.resource_set:
+            return (
+                f"tasks {one.name!r} and {two.name!r} use the same resource set "
+                f"{one.resource_set!r}, which runs one task at a time"
+            )
+        if one.discovery and two.discovery and one.discovery.prefix == two.discovery.prefix:
+            return (
+                f"tasks {one.name!r} and {two.name!r} have the same discovery prefix "
+                f"{one.discovery.prefix!r}, which names one running task"
+            )
+    return ""

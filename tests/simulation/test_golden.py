@@ -1,0 +1,38 @@
+"""What the scheduler does in the main scenarios, line by line, for people to read.
+
+After an intended change: HOLDFAST_REWRITE_GOLDEN=1 pytest tests/simulation/test_golden.py, and
+read the difference.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.faults import Fault
+from tests.simulation.run import run
+
+GOLDEN = Path(__file__).parent / "golden"
+SERIAL = 3
+"""A seed whose service is the serial one: db-0, db-1, db-2 on hosts of their own."""
+
+SCENARIOS = {
+    "deploy": [],
+    # The machine of db-0 is cut off for three minutes.
+    "agent-lost-and-back": [Fault(60.0, "cut_long", 479)],
+    # The operator replaces db-1, and later has its former volume destroyed.
+    "replace": [Fault(60.0, "pod_replace", 1), Fault(120.0, "destroy", 1)],
+    # The machine of db-0 burns down; the operator replaces db-0.
+    "machine-removed": [Fault(60.0, "removed", 5), Fault(200.0, "pod_replace", 0)],
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_trace_is_as_recorded(name: str) -> None:
+    outcome = run(SERIAL, SCENARIOS[name], patience=300.0)
+    assert not outcome.violations
+    trace = "".join(f"{line}\n" for line in outcome.trace)
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("HOLDFAST_REWRITE_GOLDEN"):
+        path.write_text(trace)
+    assert trace == path.read_text()

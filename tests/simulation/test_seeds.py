@@ -1,0 +1,36 @@
+"""A fixed set of seeds; `python -m tests.simulation.run` runs any number of others."""
+
+import pytest
+
+from tests.simulation.faults import KINDS, Fault, plan
+from tests.simulation.run import report, run, shrink
+from tests.simulation.services import SERVICES
+
+SEEDS = range(100)
+SHARE = 20
+
+
+@pytest.mark.parametrize("first", SEEDS[::SHARE])
+def test_no_invariant_breaks_and_the_service_becomes_whole(first: int) -> None:
+    for seed in range(first, first + SHARE):
+        outcome = run(seed)
+        if outcome.violations:
+            pytest.fail(report(shrink(outcome)))
+
+
+def test_the_seeds_contain_every_fault_and_every_service() -> None:
+    kinds = {fault.kind for seed in SEEDS for fault in plan(seed)}
+    assert kinds == set(KINDS)
+    assert {seed % len(SERVICES) for seed in SEEDS} == set(range(len(SERVICES)))
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    faults = plan(7)
+    one, other = run(7, faults), run(7, faults)
+    assert one.trace == other.trace
+    assert one.steps == other.steps
+
+
+def test_faults_survive_being_printed() -> None:
+    for fault in plan(3):
+        assert Fault.parse(str(fault)) == fault
