@@ -72,12 +72,19 @@ class Engine:
         """Queue an event; safe from any thread."""
         self._queue.put(event)
 
-    def command(self, verb: ev.Verb, target: str) -> "Future[Answer]":
+    def command(
+        self,
+        verb: ev.Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> "Future[Answer]":
         """Queue an operator's command; the future holds its answer once it is stored."""
         id_ = self._new_id()
         future: Future[Answer] = Future()
         self._answers[id_] = future
-        self.post(ev.Command(id_, verb, target))
+        self.post(ev.Command(id_, verb, target, phase, step, parameters or {}))
         return future
 
     def stop(self) -> None:

@@ -29,6 +29,7 @@ from holdfast.core.effects import (
 )
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.view import Explanation, View
@@ -251,6 +252,7 @@ class Core:
             self._reconciliation.ask(task_id, now)
 
     def _command(self, event: ev.Command, now: float) -> None:
+        status = 200
         try:
             match event.verb:
                 case ev.Verb.POD_RESTART:
@@ -262,6 +264,8 @@ class Core:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
                     self._sweep(now)
+                case _:
+                    status, text = order(self.ledger, self._plans(now), event)
         except Refused as refusal:
             self._out.append(Reply(event.id, refusal.status, {"message": str(refusal)}))
             return
@@ -269,7 +273,7 @@ class Core:
         body = {"message": text}
         if event.target in self.ledger.pods:
             body["pod"] = event.target
-        self._out.append(Reply(event.id, 200, body))
+        self._out.append(Reply(event.id, status, body))
 
     # -- decisions ----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What can happen to the core. Everything it knows of the world arrives as one of these."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from holdfast.core.effects import Call
@@ -70,18 +71,29 @@ class Verb(StrEnum):
     POD_RESTART = "pod restart"
     POD_REPLACE = "pod replace"
     VOLUMES_DESTROY = "volumes destroy"
+    PLAN_START = "plan start"
+    PLAN_STOP = "plan stop"
+    PLAN_CONTINUE = "plan continue"
+    PLAN_INTERRUPT = "plan interrupt"
+    PLAN_RESTART = "plan restart"
+    PLAN_FORCE_COMPLETE = "plan force-complete"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `target` names the pod instance (`etcd-0`) or the volume (its persistence id).
+    `target` names the pod instance (`etcd-0`), the volume (its persistence id) or the plan; a
+    command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
+    of a custom plan.
     """
 
     id: str
     verb: Verb
     target: str
+    phase: str | None = None
+    step: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 Event = (

@@ -8,6 +8,9 @@ from holdfast.plans.plan import Status
 from holdfast.records import Pod, Task
 from holdfast.service.model import Goal, PodSpec, ServiceSpec, TaskSpec
 
+RESTART = "restart"
+"""The run of a task that an operator wants launched anew when its step's turn comes."""
+
 SameConfig = Callable[[str], bool]
 """Whether the configuration of that id asks the same of the pod as the one looked at."""
 
@@ -44,7 +47,8 @@ def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
 
 def is_under_way(task: Task, aim: Aim) -> bool:
     """Whether the task was launched as aimed at and may still get there."""
-    as_aimed = aim.same_config(task.config_id) and (not aim.run or task.run == aim.run)
+    of_run = task.run == aim.run if aim.run else task.run != RESTART
+    as_aimed = of_run and aim.same_config(task.config_id)
     return task.live and task.stopping is None and as_aimed
 
 
@@ -130,7 +134,7 @@ def unwell(spec: PodSpec, pod: Pod) -> tuple[str, ...]:
         for task_spec in spec.tasks
         if task_spec.goal is Goal.RUNNING
         and (task := pod.task(task_spec.name)) is not None
-        and task.reached is not None
+        and (task.reached is not None or task.run == RESTART)
     ]
     ill = [(task_spec, task) for task_spec, task in ran if not task.running]
     if any(task_spec.essential and is_down(task) for task_spec, task in ill):
