@@ -47,14 +47,11 @@ class Watch(Protocol):
 class Master:
     """The leading master. A failover keeps the object and makes it forget what a new one would."""
 
-    def __init__(
-        self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str, region: str
-    ) -> None:
+    def __init__(self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str) -> None:
         self._clock = clock
         self._watch = watch
         self._log = log
         self.role = role
-        self.region = region
         self.up = True
         self.generation = 1
         self.framework_id: str | None = None
@@ -485,11 +482,7 @@ class Master:
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
             self.offers[offer_id] = (agent_id, free)
-            offers.append(
-                offer_message(
-                    offer_id, self.framework_id, known.agent, free, self.role, self.region
-                )
-            )
+            offers.append(offer_message(offer_id, known.agent, free, self.framework_id, self.role))
         if offers:
             self._tell("OFFERS", offers)
 

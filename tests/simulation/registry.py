@@ -7,6 +7,8 @@ from tests.simulation import resources
 from tests.simulation.agent import Agent
 from tests.simulation.resources import Bag, Json
 
+REGION = "here"
+
 
 @dataclass(slots=True)
 class MasterTask:
@@ -53,7 +55,7 @@ class Known:
 
 
 def offer_message(
-    offer_id: str, framework_id: str | None, agent: Agent, what: Bag, role: str, region: str
+    offer_id: str, agent: Agent, what: Bag, framework_id: str | None, role: str
 ) -> Json:
     """A mesos.v1.Offer."""
     return {
@@ -63,7 +65,7 @@ def offer_message(
         "hostname": agent.hostname,
         "allocation_info": {"role": role},
         "url": {"scheme": "http", "address": {"ip": f"10.0.0.{agent.number}", "port": 5051}},
-        "domain": {"fault_domain": {"region": {"name": region}, "zone": {"name": agent.zone}}},
+        "domain": {"fault_domain": {"region": {"name": REGION}, "zone": {"name": agent.zone}}},
         "resources": resources.messages(what, role),
     }
 

@@ -31,7 +31,7 @@ class World:
         self.records = Records()
         self.judge = Judge(self.clock, self.records, self.log)
         self.spec = spec
-        self.master = Master(self.clock, self.judge, self.log, spec.role, "here")
+        self.master = Master(self.clock, self.judge, self.log, spec.role)
         self.agents = [
             Agent(number, self.clock, self.judge, self.log, f"zone-{number % 3}")
             for number in range(1, machines + 1)
