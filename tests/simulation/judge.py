@@ -1,4 +1,4 @@
-"""Judges what really happens against the invariants I1-I4, I8 and I9 of the design."""
+"""Judges what really happens against the invariants I1-I3 and I7-I9 of the design."""
 
 from collections.abc import Callable
 
@@ -76,6 +76,16 @@ class Judge:
             for other in elsewhere.executors.values():
                 if other is not executor and other.pod == executor.pod:
                     self._second_incarnation(executor, agent, other, elsewhere)
+        self._place(executor, agent)
+
+    def _place(self, executor: Executor, agent: Agent) -> None:
+        assert self._target is not None
+        type_ = _type(executor.pod)
+        if not any(c.field == "hostname" for c in self._target.pod(type_).placement):
+            return
+        for other in agent.executors.values():
+            if other.pod != executor.pod and _type(other.pod) == type_:
+                self.violate("I7", f"{executor.pod} and {other.pod} share {agent.hostname}")
 
     def _second_incarnation(
         self, new: Executor, agent: Agent, old: Executor, elsewhere: Agent
@@ -129,11 +139,11 @@ class Judge:
         first = pod not in self._launched
         if not first:
             at, former = self._launched[pod]
-            same = self._same(pod.rsplit("-", 1)[0], config, former)
+            same = self._same(_type(pod), config, former)
             if same or self.replaced.get(pod, -1.0) >= at:
                 return  # a recovery, not a step of the plan
         for before in _predecessors(self._target, pod):
-            type_ = before.rsplit("-", 1)[0]
+            type_ = _type(before)
             for task in self._target.pod(type_).tasks:
                 reached = {c for name, c in self._reached.get(before, ()) if name == task.name}
                 if task.goal is Goal.ONCE or first:
@@ -149,6 +159,10 @@ class Judge:
         return one == other or not pod_changed(
             self._configs[one].pod(pod_type), self._configs[other].pod(pod_type)
         )
+
+
+def _type(pod: str) -> str:
+    return pod.rpartition("-")[0]
 
 
 def _predecessors(service: ServiceSpec, pod: str) -> list[str]:

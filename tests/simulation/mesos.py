@@ -6,56 +6,26 @@ tasks are answered after the table in Master::reconcileTasks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from tests.simulation import resources
 from tests.simulation.agent import PING_TIMEOUT, TERMINAL, Agent, label_of
 from tests.simulation.clock import START, Clock
+from tests.simulation.registry import (
+    Filter,
+    Known,
+    MasterTask,
+    allocatable,
+    offer_message,
+    question,
+    task_infos,
+    words,
+)
 from tests.simulation.resources import Bag, Json
 
 REREGISTER_TIMEOUT = 180.0
 """Mesos' agent_reregister_timeout is 10 minutes; shorter here, so that runs are."""
-
-
-@dataclass(slots=True)
-class MasterTask:
-    """A task as the master knows it. `reported` is the state of its oldest open update."""
-
-    id: str
-    agent_id: str
-    executor_id: str
-    used: Bag
-    state: str
-    reported: str
-    check: Json | None = None
-
-
-@dataclass(slots=True)
-class Filter:
-    what: Bag
-    until: float
-
-
-@dataclass(slots=True)
-class Known:
-    """A registered agent as the master knows it."""
-
-    id: str
-    agent: Agent
-    total: Bag
-    executors: dict[str, Bag] = field(default_factory=dict)
-    connected: bool = True
-    hogged: Bag = field(default_factory=dict)
-    filters: list[Filter] = field(default_factory=list)
-    kills: set[str] = field(default_factory=set)
-    silences: int = 0
-
-    def send(self, action: Callable[[], None]) -> None:
-        """A message to the agent; nobody takes it once the machine has another agent id."""
-        if self.agent.id == self.id:
-            self.agent.receive(action)
 
 
 class Subscriber(Protocol):
@@ -77,14 +47,11 @@ class Watch(Protocol):
 class Master:
     """The leading master. A failover keeps the object and makes it forget what a new one would."""
 
-    def __init__(
-        self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str, region: str
-    ) -> None:
+    def __init__(self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str) -> None:
         self._clock = clock
         self._watch = watch
         self._log = log
         self.role = role
-        self.region = region
         self.up = True
         self.generation = 1
         self.framework_id: str | None = None
@@ -333,7 +300,7 @@ class Master:
         operations: Sequence[Json] = body["operations"]
         if len(taken) < len(ids) or len({agent_id for agent_id, _ in taken}) != 1:
             self._log(f"master: ACCEPT with invalid offers {ids}")
-            for info in _task_infos(operations):
+            for info in task_infos(operations):
                 self._status(
                     info["task_id"]["value"],
                     info["agent_id"]["value"],
@@ -384,7 +351,7 @@ class Master:
         known.total = resources.plus(total, more)
         agent = known.agent
         known.send(lambda: agent.apply(less, more))
-        self._log(f"{kind} on {agent.hostname}: {_words(what)}")
+        self._log(f"{kind} on {agent.hostname}: {words(what)}")
         return resources.plus(rest, more)
 
     def _dropped(self, known: Known, kind: str, left: Bag) -> Bag:
@@ -421,7 +388,7 @@ class Master:
     def _kill(self, task_id: str, agent_id: str | None) -> None:
         task = self.tasks.get(task_id)
         if task is None:
-            self._reconcile([_question(task_id, agent_id)])
+            self._reconcile([question(task_id, agent_id)])
             return
         known = self.agents[task.agent_id]
         known.kills.add(task_id)
@@ -445,9 +412,9 @@ class Master:
             for task_id in list(self.tasks):
                 self._answer(task_id)
             return
-        for question in questions:
-            task_id = question["task_id"]["value"]
-            agent_id = question.get("agent_id", {}).get("value")
+        for asked in questions:
+            task_id = asked["task_id"]["value"]
+            agent_id = asked.get("agent_id", {}).get("value")
             if task_id in self.tasks:
                 self._answer(task_id)
             elif agent_id in self.recovered or (agent_id is None and self.recovered):
@@ -507,17 +474,17 @@ class Master:
         offers = []
         for agent_id, known in self.agents.items():
             free = self._available(known)
-            if not known.connected or not _allocatable(free) or self._filtered(known, free):
+            if (
+                not known.connected
+                or not allocatable(free)
+                or known.filtered(free, self._clock.now)
+            ):
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
             self.offers[offer_id] = (agent_id, free)
-            offers.append(self._message(offer_id, known.agent, free))
+            offers.append(offer_message(offer_id, known.agent, free, self.framework_id, self.role))
         if offers:
             self._tell("OFFERS", offers)
-
-    def _filtered(self, known: Known, free: Bag) -> bool:
-        known.filters = [f for f in known.filters if f.until > self._clock.now]
-        return any(resources.minus(f.what, free) is not None for f in known.filters)
 
     def _available(self, known: Known) -> Bag:
         agent_id = known.id
@@ -534,48 +501,3 @@ class Master:
         if rest is None:
             return {kind: amount for kind, amount in free.items() if resources.is_reserved(kind)}
         return rest
-
-    def _message(self, offer_id: str, agent: Agent, what: Bag) -> Json:
-        return {
-            "id": {"value": offer_id},
-            "framework_id": {"value": self.framework_id},
-            "agent_id": {"value": agent.id},
-            "hostname": agent.hostname,
-            "allocation_info": {"role": self.role},
-            "url": {"scheme": "http", "address": {"ip": f"10.0.0.{agent.number}", "port": 5051}},
-            "domain": {
-                "fault_domain": {"region": {"name": self.region}, "zone": {"name": agent.zone}}
-            },
-            "resources": resources.messages(what, self.role),
-        }
-
-
-def _allocatable(free: Bag) -> bool:
-    """Mesos' default min_allocatable_resources: cpus:0.01|mem:32."""
-    cpus = sum(a for kind, a in free.items() if kind[0] == "cpus" and isinstance(a, int))
-    mem = sum(a for kind, a in free.items() if kind[0] == "mem" and isinstance(a, int))
-    return cpus >= 10 or mem >= 32_000
-
-
-def _task_infos(operations: Sequence[Json]) -> list[Json]:
-    return [
-        info
-        for operation in operations
-        if operation["type"] == "LAUNCH"
-        for info in operation["launch"]["task_infos"]
-    ]
-
-
-def _question(task_id: str, agent_id: str | None) -> Json:
-    question: Json = {"task_id": {"value": task_id}}
-    if agent_id is not None:
-        question["agent_id"] = {"value": agent_id}
-    return question
-
-
-def _words(what: Bag) -> str:
-    parts = []
-    for kind in sorted(what):
-        id_ = resources.persistence_id(kind)
-        parts.append(f"volume {id_}" if id_ else kind[0])
-    return ", ".join(parts)

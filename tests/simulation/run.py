@@ -30,14 +30,19 @@ class Outcome:
     trace: tuple[str, ...]
 
 
-def run(seed: int, faults: Sequence[Fault] | None = None, patience: float | None = None) -> Outcome:
+def run(
+    seed: int,
+    faults: Sequence[Fault] | None = None,
+    patience: float | None = None,
+    service: str | None = None,
+) -> Outcome:
     """One seed from start to quiescence; with its own faults unless some are given.
 
     What is broken is mended `patience` virtual seconds after the last fault, if not before.
     """
     wait = (5.0, 5.0, 60.0, 300.0)[seed // 7 % 4] if patience is None else patience
     names = sorted(SERVICES)
-    service = names[seed % len(names)]
+    service = service or names[seed % len(names)]
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
         world = World(seed, SERVICES[service]())

@@ -17,6 +17,7 @@ from holdfast.state.memory import MemoryStore
 from holdfast.state.store import Fenced, StoreUnavailable, Writes
 from tests.simulation.clock import START, Clock
 from tests.simulation.mesos import Master
+from tests.simulation.registry import REGION
 
 SETTINGS = LaunchSettings("http://scheduler/executor.pyz", "scheduler", 8080)
 SILENCE_SECONDS = 75.0
@@ -354,7 +355,7 @@ class Scheduler:
                     f"master-{self._master.generation}",
                     "http://master:5050",
                     "1.11.0",
-                    region=self._master.region,
+                    region=REGION,
                 )
                 self.post(ev.Subscribed(body, master))
             case "OFFERS":

@@ -84,12 +84,21 @@ def checked() -> ServiceSpec:
     return _service((pod,), (SERIAL,))
 
 
+def volumes() -> ServiceSpec:
+    """Two volumes in one pod, with a second task that uses one of them; and a pod without any."""
+    node = replace(_task("node", port=0), volumes=(VolumeSpec("data", 100), VolumeSpec("log", 50)))
+    pair = PodSpec("pair", 2, (node, _task("side")), placement=(UNIQUE_HOST,))
+    proxy = PodSpec("proxy", 2, (replace(_task("proxy", port=0), volumes=()),))
+    return _service((pair, proxy), (SERIAL, PARALLEL), PARALLEL)
+
+
 SERVICES = {
     "serial": serial,
     "parallel": parallel,
     "two phases": two_phases,
     "goals": goals,
     "checked": checked,
+    "volumes": volumes,
 }
 
 

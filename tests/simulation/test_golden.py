@@ -13,8 +13,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.run import run
 
 GOLDEN = Path(__file__).parent / "golden"
-SERIAL = 3
-"""A seed whose service is the serial one: db-0, db-1, db-2 on hosts of their own."""
+SEED = 3
 
 SCENARIOS = {
     "deploy": [],
@@ -29,7 +28,7 @@ SCENARIOS = {
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_trace_is_as_recorded(name: str) -> None:
-    outcome = run(SERIAL, SCENARIOS[name], patience=300.0)
+    outcome = run(SEED, SCENARIOS[name], patience=300.0, service="serial")
     assert not outcome.violations
     trace = "".join(f"{line}\n" for line in outcome.trace)
     path = GOLDEN / f"{name}.txt"

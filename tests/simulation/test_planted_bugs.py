@@ -47,7 +47,7 @@ def starts_beside_its_predecessor(patch: pytest.MonkeyPatch) -> None:
 
 def makes_missing_volumes_anew(patch: pytest.MonkeyPatch) -> None:
     def forgetful(*arguments: Any) -> Placement | Refusal:
-        changed = [
+        changed: list[Any] = [
             replace(argument, confirmed=False) if isinstance(argument, Reservation) else argument
             for argument in arguments
         ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from holdfast.core import events as ev
+from holdfast.core.core import SWEEP_PERIOD
 from holdfast.plans.plan import Status
 from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
@@ -30,7 +31,7 @@ class World:
         self.records = Records()
         self.judge = Judge(self.clock, self.records, self.log)
         self.spec = spec
-        self.master = Master(self.clock, self.judge, self.log, spec.role, "here")
+        self.master = Master(self.clock, self.judge, self.log, spec.role)
         self.agents = [
             Agent(number, self.clock, self.judge, self.log, f"zone-{number % 3}")
             for number in range(1, machines + 1)
@@ -156,6 +157,10 @@ class World:
             self.judge.violate("I9", "a restart of the scheduler restarted tasks")
         for text in self._unexplained():
             self.judge.violate("I4", text)
+        if self._open_books():
+            self.clock.run_until(self.clock.now + 2 * SWEEP_PERIOD + 60.0)
+        for id_ in self._open_books():
+            self.judge.violate("I4", f"retired reservation {id_} is gone, and still on record")
 
     def _become_silent(self) -> None:
         self.clock.run_until(self.clock.now + 120.0)
@@ -232,6 +237,23 @@ class World:
 
     def _task(self, task_id: str) -> Task | None:
         return next((a.tasks[task_id] for a in self.agents if task_id in a.tasks), None)
+
+    def _open_books(self) -> list[str]:
+        """Retired reservations destroyed on order, on a machine that can be seen."""
+        there = {
+            resources.labels(kind).get("resource_id")
+            for agent in self.agents
+            for kind in agent.total
+        }
+        view = self.newest.engine.view
+        seen = {agent.hostname for agent in self.agents if agent.reachable}
+        return [
+            left.id
+            for left in view.retired.values()
+            if left.reservation.hostname in seen
+            and all(volume.id in view.intents for volume in left.reservation.volumes)
+            and not there & left.reservation.resource_ids
+        ]
 
     def _unexplained(self) -> Iterator[str]:
         """Reservations on machines that no record explains and no quarantine lists."""

@@ -1,33 +1,38 @@
 """Which changes of a running service are carried out, and which are refused to keep its data."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
-from holdfast.service.model import HooksSpec, PodSpec, ServiceSpec, TaskSpec
+from holdfast.service.change_support import resources_path, unsupported_changes
+from holdfast.service.model import HooksSpec, PodSpec, ServiceSpec, VolumeSpec
 from holdfast.service.problems import Problem
 
-_LATER = "not supported by this version yet"
 _KEEP = "the service runs on as it was"
+
+Refusal = tuple[str, str]
+"""The path in svc.yml, and why."""
 
 
 def refusals(old: ServiceSpec, new: ServiceSpec) -> tuple[Problem, ...]:
     """Why `new` cannot take the place of `old`; empty when it can.
 
-    A refused change leaves the old target in force. Allowed: commands, environment, configs,
-    checks, kill grace periods, uris, rlimits, placement, hooks, plans, more instances, new pods.
+    A refused change leaves the old target in force. What would lose data is refused for good (the
+    config validators of dcos-commons), the rest only as long as it is in `change_support`. Never
+    refused: commands, environment, configs, checks, kill grace periods, uris, rlimits, placement,
+    hooks, plans, more instances, new pods.
     """
-    return tuple(
-        chain(
-            _identity(old, new),
-            *(_pod(pod, _find(new, pod.type)) for pod in old.pods),
-        )
-    )
+    for_good = list(chain(_identity(old, new), *(_pod(pod, new) for pod in old.pods)))
+    known = {path for path, _ in for_good}
+    for_now = [(path, why) for path, why in unsupported_changes(old, new) if path not in known]
+    return tuple(Problem(0, path, f"{why}; {_KEEP}") for path, why in (*for_good, *for_now))
 
 
 def pod_changed(old: PodSpec, new: PodSpec) -> bool:
     """Whether running instances of `old` must be restarted to be instances of `new`.
 
-    Count and placement concern instances yet to come, and hooks run in new ones only.
+    Count, placement and the like concern instances yet to come or how changes go about, hooks run
+    in new instances only, and nothing runs on a resource set no task uses.
     """
     return _running_part(old) != _running_part(new)
 
@@ -46,72 +51,77 @@ def _container_part(pod: PodSpec) -> tuple[object, ...]:
 
 
 def _running_part(pod: PodSpec) -> PodSpec:
-    return replace(pod, count=0, placement=(), hooks=HooksSpec())
+    used = {task.resource_set for task in pod.tasks}
+    return replace(
+        pod,
+        count=0,
+        placement=(),
+        hooks=HooksSpec(),
+        allow_decommission=False,
+        max_unavailable=1,
+        resource_sets=tuple(each for each in pod.resource_sets if each.id in used),
+    )
 
 
-def _find(service: ServiceSpec, type_: str) -> PodSpec | None:
-    return next((pod for pod in service.pods if pod.type == type_), None)
-
-
-def _identity(old: ServiceSpec, new: ServiceSpec) -> list[Problem]:
+def _identity(old: ServiceSpec, new: ServiceSpec) -> Iterator[Refusal]:
     reasons = (
         ("name", old.name, new.name, "its reservations and records are kept under the name"),
         ("role", old.role, new.role, "its volumes are reserved for the role"),
         ("scheduler.user", old.user, new.user, "its files belong to the user"),
         ("scheduler.principal", old.principal, new.principal, "its volumes are reserved by it"),
     )
-    return [
-        _problem(path, f"cannot change from {was!r} to {now!r}: {reason}")
-        for path, was, now, reason in reasons
-        if was != now
-    ]
+    for path, was, now, reason in reasons:
+        if was != now:
+            yield path, f"cannot change from {was!r} to {now!r}: {reason}"
 
 
-def _pod(old: PodSpec, new: PodSpec | None) -> list[Problem]:
+def _pod(old: PodSpec, service: ServiceSpec) -> Iterator[Refusal]:
     path = f"pods.{old.type}"
+    new = next((pod for pod in service.pods if pod.type == old.type), None)
     if new is None:
-        return [_problem(path, f"removing a pod is {_LATER}: its volumes would be left behind")]
-    problems = []
-    if new.count < old.count:
-        problems.append(
-            _problem(
-                f"{path}.count",
-                f"fewer instances ({new.count} instead of {old.count}) is {_LATER}: the volumes "
-                "of the others would be left behind",
+        if not old.allow_decommission:
+            yield (
+                path,
+                "removing a pod gives its volumes up: first deploy it with `allow-decommission: "
+                "true`, then remove it",
             )
+        return
+    if new.count < old.count and not new.allow_decommission:
+        yield (
+            f"{path}.count",
+            f"fewer instances ({new.count} instead of {old.count}) give the volumes of the others "
+            "up: that needs `allow-decommission: true`",
         )
-    was = {task.name: task for task in old.tasks}
-    now = {task.name: task for task in new.tasks}
-    for name in was.keys() - now.keys():
-        problems.append(_problem(f"{path}.tasks.{name}", f"removing a task is {_LATER}"))
-    for name in now.keys() - was.keys():
-        problems.append(_problem(f"{path}.tasks.{name}", f"adding a task is {_LATER}"))
-    for name in was.keys() & now.keys():
-        problems += _task(f"{path}.tasks.{name}", was[name], now[name])
-    return sorted(problems)
+    if old.pre_reserved_role != new.pre_reserved_role:
+        yield (
+            f"{path}.pre-reserved-role",
+            f"cannot change from {old.pre_reserved_role!r} to {new.pre_reserved_role!r}: its "
+            "volumes are reserved from the resources of that role",
+        )
+    if old.uses_host_ports != new.uses_host_ports:
+        was, now = ("the agent's" if p.uses_host_ports else "its own" for p in (old, new))
+        yield (
+            f"{path}.networks",
+            f"cannot change from {was} ports to {now}: running instances hold their ports as they "
+            "were placed",
+        )
+    yield from _volumes(f"{path}.volumes", old.shared_volumes, new.shared_volumes)
+    kept = {task.name: task for task in new.tasks}
+    seen = set[str]()
+    for task in old.tasks:
+        if task.name in kept:
+            where = resources_path(old, task)
+            if where not in seen:
+                volumes = old.resources(task).volumes, new.resources(kept[task.name]).volumes
+                yield from _volumes(f"{where}.volumes", *volumes)
+            seen.add(where)
 
 
-def _task(path: str, old: TaskSpec, new: TaskSpec) -> list[Problem]:
-    problems = []
-    if old.cpus != new.cpus:
-        problems.append(_changed(f"{path}.cpus", f"{old.cpus:g}", f"{new.cpus:g}"))
-    if old.memory_mb != new.memory_mb:
-        problems.append(_changed(f"{path}.memory", f"{old.memory_mb} MB", f"{new.memory_mb} MB"))
-    # Only what is reserved: a port's env-key and advertise change with a restart.
-    old_ports = ", ".join(sorted(f"{port.name} {port.port}" for port in old.ports))
-    new_ports = ", ".join(sorted(f"{port.name} {port.port}" for port in new.ports))
-    if old_ports != new_ports:
-        problems.append(_changed(f"{path}.ports", old_ports or "none", new_ports or "none"))
-    old_volumes = ", ".join(sorted(f"{v.path} {v.size_mb} MB" for v in old.volumes))
-    new_volumes = ", ".join(sorted(f"{v.path} {v.size_mb} MB" for v in new.volumes))
-    if old_volumes != new_volumes:
-        problems.append(_changed(f"{path}.volumes", old_volumes or "none", new_volumes or "none"))
-    return problems
-
-
-def _changed(path: str, was: str, now: str) -> Problem:
-    return _problem(path, f"changing it from {was} to {now} is {_LATER}")
-
-
-def _problem(path: str, message: str) -> Problem:
-    return Problem(0, path, f"{message}; {_KEEP}")
+def _volumes(path: str, old: Iterable[VolumeSpec], new: Iterable[VolumeSpec]) -> Iterator[Refusal]:
+    now = {volume.path: volume for volume in new}
+    for volume in old:
+        kept = now.get(volume.path)
+        same = kept and replace(kept, size_mb=volume.size_mb) == volume
+        if not kept or not same or kept.size_mb < volume.size_mb:
+            became = kept or "none"
+            yield path, f"cannot change from {volume} to {became}: the data on it would be lost"

@@ -114,6 +114,11 @@ class VolumeSpec:
     kind: VolumeKind = VolumeKind.ROOT
     profiles: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        kind = "" if self.kind is VolumeKind.ROOT else f" {self.kind}"
+        profiles = f" ({', '.join(self.profiles)})" if self.profiles else ""
+        return f"{self.path} {self.size_mb} MB{kind}{profiles}"
+
 
 UNLIMITED: Final = "unlimited"
 

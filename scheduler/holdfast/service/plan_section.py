@@ -27,10 +27,9 @@ def read_plans(section: Section, pods: Sequence[PodSpec]) -> tuple[PlanSpec, ...
     if not entries:
         plans = [PlanSpec(DEPLOY, tuple(PhaseSpec(pod.type, pod.type) for pod in pods))]
         for pod in pods:
-            step = tuple(task.name for task in pod.tasks)
-            if fault := _clash(pod, step):
-                tasks = f"pods.{pod.type}.tasks"
-                section.error(tasks, f"{fault}; write a `deploy` plan with `steps` of one each")
+            if fault := _all_at_once(pod):
+                line = section.node.lines["pods"]
+                section.report.error(line, f"pods.{pod.type}.tasks", f"{fault}, in a `deploy` plan")
     elif all(entry.name != DEPLOY for entry in entries):
         section.error("plans", "has no 'deploy'; add it, or remove `plans` to have it generated")
     return tuple(sorted(plans, key=lambda plan: plan.name != DEPLOY))
@@ -59,6 +58,12 @@ def _plan(plan: Section, name: str, pods: Sequence[PodSpec]) -> PlanSpec:
     return PlanSpec(name, tuple(phases), strategy)
 
 
+def _all_at_once(pod: PodSpec) -> str:
+    """Why a phase without steps cannot launch all tasks of a pod together; "" when it can."""
+    fault = _clash(pod, [task.name for task in pod.tasks])
+    return f"{fault}; without `steps` all tasks start together: give them steps" if fault else ""
+
+
 def _strategy(section: Section, known: tuple[str, ...]) -> Strategy:
     chosen = section.choice("strategy", known, "serial")
     return Strategy.SERIAL_CANARY if chosen == "canary" else Strategy(chosen)
@@ -66,10 +71,14 @@ def _strategy(section: Section, known: tuple[str, ...]) -> Strategy:
 
 def _steps(phase: Section, pod: PodSpec | None) -> tuple[InstanceSteps, ...]:
     found: dict[int | None, InstanceSteps] = {}
-    for entry in phase.items("steps", "mappings such as default: [[task]]"):
+    faults = len(phase.report.errors)
+    entries = phase.items("steps", "mappings such as default: [[task]]")
+    if pod and not entries and len(phase.report.errors) == faults and (fault := _all_at_once(pod)):
+        phase.error("", fault)
+    for entry in entries:
         match entry.node:
-            case MapNode(entries=entries) if len(entries) == 1:
-                ((key, node),) = entries.items()
+            case MapNode(entries=only) if len(only) == 1:
+                ((key, node),) = only.items()
             case _:
                 phase.unexpected(entry, "a mapping of one pod index, or default, to its steps")
                 continue

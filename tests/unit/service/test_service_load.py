@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.service.encode import from_json, to_json
+from holdfast.service.encode import config_id, from_json, to_json
 from holdfast.service.load import load
 from holdfast.service.model import (
     ConfigSpec,
@@ -43,7 +43,7 @@ def test_minimal_definition_has_the_defaults_of_the_format() -> None:
     )
 
 
-def test_everything_that_is_supported() -> None:
+def test_what_was_read_before_the_whole_format_was() -> None:
     spec = read(
         """
         name: /prod/data
@@ -146,6 +146,8 @@ def test_everything_that_is_supported() -> None:
         ),
         web_url="http://data.example",
     )
+    # As releases before knew it: a running service must not look changed.
+    assert config_id(spec) == "54efd80a503b18ac1e7d99e3d4bc9876"
 
 
 @pytest.mark.parametrize(

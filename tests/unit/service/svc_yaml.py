@@ -1,0 +1,195 @@
+"""A model written as svc.yml, the opposite of what the program does."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from holdfast.service.model import (
+    PhaseSpec,
+    PlanSpec,
+    PodSpec,
+    PortSpec,
+    ResourceSetSpec,
+    SecretSpec,
+    ServiceSpec,
+    TaskSpec,
+    VolumeSpec,
+)
+
+Yaml = dict[str, Any]
+
+
+def to_yaml(spec: ServiceSpec) -> str:
+    """The text of svc.yml that says `spec`."""
+    document = {
+        "name": spec.name,
+        "web-url": spec.web_url,
+        "scheduler": {
+            "principal": spec.principal,
+            "user": spec.user,
+            "zookeeper": spec.zookeeper,
+        },
+        "pods": {pod.type: _pod(pod) for pod in spec.pods},
+        "plans": {plan.name: _plan(plan) for plan in (*spec.plans, spec.deploy)},
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _pod(pod: PodSpec) -> Yaml:
+    return {
+        "count": pod.count,
+        "placement": json.dumps([[c.field, c.operator, c.parameter] for c in pod.placement]),
+        "max-unavailable": pod.max_unavailable,
+        "allow-decommission": pod.allow_decommission,
+        "uris": list(pod.uris),
+        "rlimits": {r.name: {"soft": r.soft, "hard": r.hard} for r in pod.rlimits},
+        "image": pod.image,
+        "networks": {
+            network.name: {
+                "host-ports": list(network.host_ports),
+                "container-ports": list(network.container_ports),
+                "labels": _pairs(network.labels, ":", ","),
+            }
+            for network in pod.networks
+        },
+        "volumes": _volumes(pod.shared_volumes),
+        "resource-sets": {each.id: _resources(each) for each in pod.resource_sets},
+        "pre-reserved-role": pod.pre_reserved_role,
+        "secrets": {secret.name: _secret(secret) for secret in pod.secrets},
+        "host-volumes": {
+            v.name: {
+                "host-path": v.host_path,
+                "container-path": v.container_path,
+                "mode": str(v.mode),
+            }
+            for v in pod.host_volumes
+        },
+        "external-volumes": {
+            v.name: {
+                "type": "DOCKER",
+                "driver-name": v.driver_name,
+                "driver-options": _pairs(v.driver_options, "=", ";"),
+                "volume-name": v.volume_name,
+                "volume-mode": str(v.mode or ""),
+                "container-path": v.container_path,
+            }
+            for v in pod.external_volumes
+        },
+        "share-pid-namespace": pod.share_pid_namespace,
+        "seccomp-unconfined": pod.seccomp.unconfined,
+        "seccomp-profile-name": pod.seccomp.profile,
+        "ipc-mode": _name(pod.ipc_mode),
+        "shm-size": pod.shm_size_mb,
+        "hooks": {
+            name: {"cmd": hook.cmd, "timeout": hook.timeout}
+            for name, hook in (("create", pod.hooks.create), ("replace", pod.hooks.replace))
+            if hook
+        },
+        "tasks": {task.name: _task(pod, task) for task in pod.tasks},
+    }
+
+
+def _task(pod: PodSpec, task: TaskSpec) -> Yaml:
+    health, ready = task.health_check, task.readiness_check
+    own = {"resource-set": task.resource_set} if task.resource_set else {}
+    return {
+        **(own or _resources(pod.resources(task))),
+        "goal": str(task.goal),
+        "cmd": task.cmd,
+        "env": dict(task.env),
+        "essential": task.essential,
+        "labels": _pairs(task.labels, ":", ","),
+        "configs": {c.name: {"template": c.template, "dest": c.dest} for c in task.configs},
+        "health-check": health
+        and {
+            "cmd": health.cmd,
+            "interval": health.interval,
+            "grace-period": health.grace_period,
+            "max-consecutive-failures": health.max_consecutive_failures,
+            "delay": health.delay,
+            "timeout": health.timeout,
+        },
+        "readiness-check": ready
+        and {
+            "cmd": ready.cmd,
+            "interval": ready.interval,
+            "delay": ready.delay,
+            "timeout": ready.timeout,
+        },
+        "kill-grace-period": task.kill_grace_period,
+        "discovery": task.discovery
+        and {"prefix": task.discovery.prefix, "visibility": str(task.discovery.visibility)},
+        "transport-encryption": [
+            {"name": each.name, "type": str(each.type)} for each in task.transport_encryption
+        ],
+        "ipc-mode": _name(task.ipc_mode),
+        "shm-size": task.shm_size_mb,
+    }
+
+
+def _resources(resources: ResourceSetSpec) -> Yaml:
+    return {
+        "cpus": resources.cpus or None,
+        "gpus": resources.gpus,
+        "memory": resources.memory_mb or None,
+        "resource-limits": {
+            "cpus": resources.limits.cpus,
+            "memory": resources.limits.memory_mb,
+        },
+        "ports": {port.name: _port(port) for port in resources.ports},
+        "volumes": _volumes(resources.volumes),
+    }
+
+
+def _port(port: PortSpec) -> Yaml:
+    return {
+        "port": port.port,
+        "env-key": port.env_key,
+        "advertise": port.advertise,
+        "vip": port.vip and {"prefix": port.vip.prefix, "port": port.vip.port},
+        "ranges": [{"begin": each.begin, "end": each.end} for each in port.ranges],
+    }
+
+
+def _volumes(volumes: Iterable[VolumeSpec]) -> Yaml:
+    return {
+        f"volume-{number}": {
+            "path": volume.path,
+            "type": str(volume.kind),
+            "size": volume.size_mb,
+            "profiles": list(volume.profiles),
+        }
+        for number, volume in enumerate(volumes)
+    }
+
+
+def _secret(secret: SecretSpec) -> Yaml:
+    return {"secret": secret.secret, "env-key": secret.env_key, "file": secret.file}
+
+
+def _plan(plan: PlanSpec) -> Yaml:
+    return {
+        "strategy": str(plan.strategy),
+        "phases": {phase.name: _phase(phase) for phase in plan.phases},
+    }
+
+
+def _phase(phase: PhaseSpec) -> Yaml:
+    return {
+        "pod": phase.pod,
+        "strategy": str(phase.strategy),
+        "steps": [
+            {("default" if each.instance is None else each.instance): [list(s) for s in each.steps]}
+            for each in phase.steps
+        ],
+    }
+
+
+def _pairs(pairs: Mapping[str, str], equals: str, separator: str) -> str:
+    return separator.join(f"{key}{equals}{value}" for key, value in pairs.items())
+
+
+def _name(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,32 @@
+"""Nothing a definition says is lost: neither in reading it nor in its record."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+
+from holdfast.service.encode import config_id, from_json, to_json
+from holdfast.service.model import ServiceSpec
+from tests.unit.service.definitions import model
+from tests.unit.service.svc_yaml import to_yaml
+from tests.unit.service.valid_services import services
+
+SLOW = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@SLOW
+@given(services())
+def test_any_valid_service_is_read_as_written(spec: ServiceSpec) -> None:
+    assert model(to_yaml(spec)) == spec
+
+
+@SLOW
+@given(services())
+def test_the_record_has_it_all(spec: ServiceSpec) -> None:
+    document = json.loads(json.dumps(to_json(spec), allow_nan=False))
+    assert from_json(document) == spec
+    assert to_json(from_json(document)) == document
+    assert config_id(from_json(document)) == config_id(spec)
