@@ -8,14 +8,13 @@ from holdfast.core.effects import Accept, Call, Decline
 from holdfast.core.launch import (
     Launch,
     LaunchSettings,
+    accept_operations,
     executor_info,
-    preparations,
     task_infos,
 )
 from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.statuses import never_started
-from holdfast.mesos import operations
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
@@ -125,7 +124,7 @@ class Allocation:
                 return None
             key, pod, holding = joined
             started = replace(pod, tasks=self._tasks(wanted, pod, now))
-            before: list[dict[str, Any]] = []
+            placement = None
             how = "in its running executor"
         else:
             found = self._find(owner, wanted, by_key, home_region, result, now)
@@ -134,7 +133,6 @@ class Allocation:
             placement, again = found
             key, holding = placement.pool, placement.holding
             started = self._started(wanted, placement, owner.framework_id, now)
-            before = preparations(placement)
             how = "again on its volumes" if again else "as a new instance"
         self._ledger.put_pod(started)
         held = started.reservation
@@ -151,7 +149,7 @@ class Allocation:
         )
         what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
         result.decisions.append(f"starting {what} on {held.hostname} {how}")
-        return key, [*before, operations.launch(task_infos(launch, self._settings))]
+        return key, accept_operations(placement, task_infos(launch, self._settings))
 
     def _join(
         self, owner: Owner, wanted: Wanted, by_key: Mapping[PoolKey, AgentPool], result: Result

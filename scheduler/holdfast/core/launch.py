@@ -1,6 +1,6 @@
 """The messages that start a pod instance: one executor with the volumes, and its tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,10 +243,18 @@ def _readiness_check(check: ReadinessCheckSpec) -> Json:
     }
 
 
-def preparations(placement: Placement) -> list[Json]:
-    """The operations that must come before a LAUNCH on the placement, in their order."""
-    return [
-        *map(operations.unreserve, by_provider(placement.unreserve)),
-        *map(operations.reserve, by_provider(placement.reserve)),
-        *map(operations.create, by_provider(placement.create)),
-    ]
+def accept_operations(placement: Placement | None, infos: Sequence[Json]) -> list[Json]:
+    """UNRESERVE, RESERVE, CREATE and LAUNCH in one ACCEPT: Mesos applies them in this order.
+
+    Tasks that join a running executor have no placement: all they use is reserved already.
+    """
+    before = (
+        ()
+        if placement is None
+        else (
+            *map(operations.unreserve, by_provider(placement.unreserve)),
+            *map(operations.reserve, by_provider(placement.reserve)),
+            *map(operations.create, by_provider(placement.create)),
+        )
+    )
+    return [*before, operations.launch(infos)]
