@@ -69,14 +69,17 @@ class Master:
     # -- subscriptions ------------------------------------------------------------------------
 
     def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> str:
+        if framework_id is None:
+            self._frameworks += 1
+            framework_id = f"framework-{self.generation}.{self._frameworks}"
+            if self.tasks or self.subscriber is not None:
+                # Another framework beside the first: one that knows no id yet and was overtaken.
+                subscriber.deliver("SUBSCRIBED", framework_id)
+                return framework_id
         if self.subscriber is not None and self.subscriber.open:
             self.subscriber.deliver("ERROR", "Framework failed over")
             self.subscriber.open = False
         self._drop_subscription()
-        if framework_id is None:
-            self._frameworks += 1
-            framework_id = f"framework-{self.generation}.{self._frameworks}"
-            assert not self.tasks, "a second framework while tasks of the first run"
         self.framework_id = framework_id
         self.subscriber = subscriber
         self.suppressed = suppressed
