@@ -127,7 +127,8 @@ def report(load: Load, rounds: int) -> tuple[str, bool]:
     found = rows(load, played)
     each = table(EACH, [(str(number), *one.cells()) for number, one in enumerate(played, 1)])
     text = (
-        f"{load.pods} pods with a volume each on {load.agents} agents; {where}.\n\n{warning(played)}"
+        f"{load.pods} pods with a volume each on {load.agents} agents; {where}.\n\n"
+        f"{warning(played)}"
         f"{table(HEADINGS, [row.cells() for row in found])}\n\n{each}\n"
     )
     return text, not any(row.missed for row in found)
