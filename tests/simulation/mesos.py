@@ -109,6 +109,9 @@ class Master:
         """An agent registers, or does so again, and tells what it has and runs."""
         if agent.id in self.gone:
             return
+        for old_id in [k.id for k in self.agents.values() if k.agent is agent and k.id != agent.id]:
+            # "a new agent registered at the same address"
+            self._remove(old_id, "TASK_LOST")
         before = self.agents.pop(agent.id, None)
         was_recovered = agent.id in self.recovered
         self.unreachable.discard(agent.id)
