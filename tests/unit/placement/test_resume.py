@@ -22,8 +22,6 @@ from holdfast.service.model import (
 
 from .agent import Agent, disk, new_id, owner, pod, ports, scalar, task, wanted
 
-Json = dict[str, object]
-
 
 def start(agent: Agent, spec: PodSpec) -> Reservation:
     """A new instance, its operations carried out, its task seen running and then dead."""
@@ -204,7 +202,7 @@ def pods(draw: st.DrawFn, role: str = ANY_ROLE) -> PodSpec:
         replace(draw(SETS), name=name, ports=tuple(draw(PORTS)), volumes=tuple(draw(VOLUMES)))
         for name in names
     ]
-    sets = ()
+    sets: tuple[ResourceSetSpec, ...] = ()
     if len(tasks) == 3 and draw(st.booleans()):
         first = tasks[1]
         sets = (
