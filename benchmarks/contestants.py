@@ -135,7 +135,7 @@ def blindly(folder: Path, load: Load, *, bare: bool = False) -> BlindDeployment:
         orders = {
             "master": master,
             "framework": calls.framework_info(
-                "blind", role=service.role, user=service.user, principal=service.principal
+                "blind", roles=[service.role], user=service.user, principal=service.principal
             ),
             "tasks": load.pods,
             "per_agent": -(-load.pods // load.agents),

@@ -16,6 +16,8 @@ from benchmarks.report import HEADINGS, Row, machine, table
 RATIO_LIMIT = 1.25
 MEMORY_LIMIT_MB = 120
 TRANSACTIONS_LIMIT = 2
+DISTURBANCE = 0.1
+"""The share of the CPU that others may use before a result is worth nothing."""
 EACH = (
     "round", "Holdfast", "blind", "bare", "ratio", "CPU ratio",
     "CPU s of the run (Holdfast / blind / bare)", "CPU s of others meanwhile",
@@ -76,7 +78,7 @@ def play(folder: Path, load: Load, rounds: int) -> list[Round]:
 
 def rows(load: Load, played: list[Round]) -> list[Row]:
     """What the calmest round says of times; for memory and transactions the worst of all."""
-    calm = min(played, key=lambda one: one.disturbance)
+    calm = calmest(played)
     ours, all_ = calm.holdfast, [one.holdfast for one in played]
     return [
         Row("Holdfast, subscribed to all running", ours.seconds, "s"),
@@ -99,6 +101,21 @@ def rows(load: Load, played: list[Round]) -> list[Row]:
     ]
 
 
+def calmest(played: list[Round]) -> Round:
+    return min(played, key=lambda one: one.disturbance)
+
+
+def warning(played: list[Round]) -> str:
+    """A paragraph when even the calmest round was disturbed too much to judge by; or nothing."""
+    share = calmest(played).disturbance
+    if share <= DISTURBANCE:
+        return ""
+    return (
+        f"**Others used {share:.0%} of the CPU.** Do not rely on the seconds, nor on their ratio;"
+        " repeat it on a quiet machine.\n\n"
+    )
+
+
 def report(load: Load, rounds: int) -> tuple[str, bool]:
     """Run it: the tables as Markdown, and whether every limit was kept. Raises Failed."""
     # Ended in whatever way, it takes its clusters with it.
@@ -111,6 +128,7 @@ def report(load: Load, rounds: int) -> tuple[str, bool]:
     each = table(EACH, [(str(number), *one.cells()) for number, one in enumerate(played, 1)])
     text = (
         f"{load.pods} pods with a volume each on {load.agents} agents; {where}.\n\n"
+        f"{warning(played)}"
         f"{table(HEADINGS, [row.cells() for row in found])}\n\n{each}\n"
     )
     return text, not any(row.missed for row in found)

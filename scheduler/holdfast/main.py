@@ -27,6 +27,7 @@ from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.placement.owner import roles, uses_gpus
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
@@ -187,16 +188,17 @@ def _run(
         connection = SchedulerConnection(
             calls.framework_info(
                 service.name,
-                role=service.role,
+                roles=roles(ledger.service),
                 user=service.user,
                 principal=service.principal,
                 hostname=host,
                 webui_url=service.web_url or f"http://{host}:{port}",
+                gpus=uses_gpus(ledger.service),
             ),
             detector,
             Listener(lambda event: engine.post(event) if engine else None, end),
             framework_id=ledger.framework_id,
-            suppressed_roles=lambda: [service.role] if core.suppressed else [],
+            suppressed_roles=lambda: roles(ledger.service) if core.suppressed else (),
             access=access,
         )
         engine = Engine(core, store, connection, _new_id)

@@ -31,7 +31,7 @@ class Framework:
         self.role = role
         self.heard = Recorder()
         self._read = 0
-        info = calls.framework_info(role, role=role, user=getpass.getuser(), principal=role)
+        info = calls.framework_info(role, roles=[role], user=getpass.getuser(), principal=role)
         self.connection = SchedulerConnection(info, detector_for(address), self.heard, **options)
 
     def start(self) -> "Framework":

@@ -84,7 +84,11 @@ class Judge:
         if not any(c.field == "hostname" for c in self._target.pod(type_).placement):
             return
         for other in agent.executors.values():
-            if other.pod != executor.pod and _type(other.pod) == type_:
+            if other.pod == executor.pod or _type(other.pod) != type_:
+                continue
+            if self.replaced.get(other.pod, -1.0) < self._decided(
+                other
+            ):  # else it is on its way out
                 self.violate("I7", f"{executor.pod} and {other.pod} share {agent.hostname}")
 
     def _second_incarnation(

@@ -69,14 +69,17 @@ class Master:
     # -- subscriptions ------------------------------------------------------------------------
 
     def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> str:
+        if framework_id is None:
+            self._frameworks += 1
+            framework_id = f"framework-{self.generation}.{self._frameworks}"
+            if self.tasks or self.subscriber is not None:
+                # Another framework beside the first: one that knows no id yet and was overtaken.
+                subscriber.deliver("SUBSCRIBED", framework_id)
+                return framework_id
         if self.subscriber is not None and self.subscriber.open:
             self.subscriber.deliver("ERROR", "Framework failed over")
             self.subscriber.open = False
         self._drop_subscription()
-        if framework_id is None:
-            self._frameworks += 1
-            framework_id = f"framework-{self.generation}.{self._frameworks}"
-            assert not self.tasks, "a second framework while tasks of the first run"
         self.framework_id = framework_id
         self.subscriber = subscriber
         self.suppressed = suppressed
@@ -106,6 +109,9 @@ class Master:
         """An agent registers, or does so again, and tells what it has and runs."""
         if agent.id in self.gone:
             return
+        for old_id in [k.id for k in self.agents.values() if k.agent is agent and k.id != agent.id]:
+            # "a new agent registered at the same address"
+            self._remove(old_id, "TASK_LOST")
         before = self.agents.pop(agent.id, None)
         was_recovered = agent.id in self.recovered
         self.unreachable.discard(agent.id)

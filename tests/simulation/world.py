@@ -18,7 +18,7 @@ from tests.simulation.mesos import Master
 from tests.simulation.scheduler import Records, Scheduler
 from tests.simulation.services import updated
 
-CONVERGE_SECONDS = 3600.0
+CONVERGE_SECONDS = 2400.0
 """Virtual seconds a service may take to be whole again once nothing goes wrong any more."""
 
 
@@ -246,11 +246,11 @@ class World:
             for kind in agent.total
         }
         view = self.newest.engine.view
-        seen = {agent.hostname for agent in self.agents if agent.reachable}
+        seen = {agent.id for agent in self.agents if agent.reachable}
         return [
             left.id
             for left in view.retired.values()
-            if left.reservation.hostname in seen
+            if left.reservation.agent_id in seen
             and all(volume.id in view.intents for volume in left.reservation.volumes)
             and not there & left.reservation.resource_ids
         ]

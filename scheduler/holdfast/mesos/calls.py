@@ -18,13 +18,14 @@ CAPABILITIES = ("MULTI_ROLE", "RESERVATION_REFINEMENT", "PARTITION_AWARE", "REGI
 def framework_info(
     name: str,
     *,
-    role: str,
+    roles: Sequence[str],
     user: str,
     principal: str | None = None,
     hostname: str | None = None,
     webui_url: str | None = None,
+    gpus: bool = False,
 ) -> Json:
-    """FrameworkInfo of a stateful framework.
+    """FrameworkInfo of a stateful framework; only one that uses `gpus` is offered agents with any.
 
     Tasks are checkpointed, so that they survive an agent's restart, and kept for two weeks while
     no scheduler is connected. Neither can be changed once the framework is registered.
@@ -32,10 +33,12 @@ def framework_info(
     info: Json = {
         "name": name,
         "user": user,
-        "roles": [role],
+        "roles": list(roles),
         "checkpoint": True,
         "failover_timeout": FAILOVER_TIMEOUT_SECONDS,
-        "capabilities": [{"type": capability} for capability in CAPABILITIES],
+        "capabilities": [
+            {"type": capability} for capability in (*CAPABILITIES, *(["GPU_RESOURCES"] * gpus))
+        ],
     }
     optional = {"principal": principal, "hostname": hostname, "webui_url": webui_url}
     info.update({key: value for key, value in optional.items() if value is not None})

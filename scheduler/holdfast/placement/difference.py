@@ -124,38 +124,51 @@ class _Difference:
         found: list[tuple[Volume, Json]] = []
         for place, volume in enumerate(self.wanted.volumes):
             if place in disks:
-                found.append(self.new_volume(volume, disks[place]))
+                found.append(self.new_volume(volume, needs[place], disks[place]))
                 continue
-            offered = self.pool.ours(volume.resource_id, "disk")
-            there = [r for r in offered if r.persistence_id == volume.id]
-            if there:
-                found.append((_on(volume, there[0]), there[0].raw))
-                continue
-            made = self.volume_on_reserved(volume, offered[0])
+            made = self.reserved_volume(volume)
             if isinstance(made, Refusal):
                 return made
             found.append(made)
         return found
 
-    def new_volume(self, volume: Volume, disk: Resource | None) -> tuple[Volume, Json]:
-        volume = _on(volume, disk) if disk else replace(volume, source=None, provider_id=None)
+    def new_volume(
+        self, volume: Volume, need: VolumeSpec, disk: Resource | None
+    ) -> tuple[Volume, Json]:
+        volume = replace(volume, size_mb=need.size_mb, source=None, provider_id=None)
+        if disk is not None:
+            volume = _on(volume, disk)
         reserved = self.owner.disk(volume, self.name, self.wanted.pre_reserved_role)
         self.reserve.append(reserved)
         return volume, self.created(reserved, volume)
 
-    def volume_on_reserved(self, volume: Volume, disk: Resource) -> tuple[Volume, Json] | Refusal:
-        """A volume whose disk was reserved by an attempt that came no further."""
+    def reserved_volume(self, volume: Volume) -> tuple[Volume, Json] | Refusal:
+        """The volume on the disk reserved for it: as it is, or made there now.
+
+        A disk beside it is left of an attempt that was made twice, and given back.
+        """
+        offered = self.pool.ours(volume.resource_id, "disk")
+        there = [r for r in offered if r.persistence_id == volume.id]
+        bare = [r for r in offered if r.persistence_id is None]
+        if there:
+            self.unreserve += [r.raw for r in bare]
+            return _on(volume, there[0]), there[0].raw
+        if not bare:
+            others = ", ".join(str(r.persistence_id) for r in offered)
+            return Refusal("disk", f"volume {others} is where volume {volume.id} belongs")
+        disk = bare[0]
         volume = _on(volume, disk)
-        have = self.pool.amount(volume.resource_id, "disk")
-        if have < volume.size_mb:
-            lack = round(volume.size_mb - have, 3)
+        self.unreserve += [r.raw for r in bare if r.source != disk.source]
+        have = sum(r.amount for r in bare if r.source == disk.source)
+        lack = round(volume.size_mb - have, 3)
+        if lack > 0:
             if volume.source is not None or lack > self.free.amounts["disk"]:
                 return self.short("disk", lack, more=True)
             self.free.take("disk", lack)
-            more = self.owner.disk(
-                replace(volume, size_mb=lack), self.name, self.wanted.pre_reserved_role
-            )
-            self.reserve.append(more)
+            more = replace(volume, size_mb=lack)
+            self.reserve.append(self.owner.disk(more, self.name, self.wanted.pre_reserved_role))
+        elif lack < 0:
+            self.unreserve.append(resources.portion(disk.raw, -lack))
         return volume, self.created(resources.portion(disk.raw, volume.size_mb), volume)
 
     def created(self, disk: Json, volume: Volume) -> Json:

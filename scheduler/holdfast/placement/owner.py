@@ -64,3 +64,8 @@ def role_for(service: ServiceSpec, pre_reserved_role: str = ANY_ROLE) -> str:
 def roles(service: ServiceSpec) -> tuple[str, ...]:
     """The roles the framework must subscribe to be offered what its pods need."""
     return tuple(sorted({role_for(service, pod.pre_reserved_role) for pod in service.pods}))
+
+
+def uses_gpus(service: ServiceSpec) -> bool:
+    """Whether the framework must say that it can use gpus, to be offered any."""
+    return any(of.gpus for pod in service.pods for of in pod.reserved_sets)

@@ -16,23 +16,27 @@ _INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 _STEPS = "a list of steps, each a list of task names, such as [[a, b], [c]]"
 
 
-def read_plans(section: Section, pods: Sequence[PodSpec]) -> tuple[PlanSpec, ...]:
-    """All plans of the service in `section`, `deploy` first, which is generated without plans."""
+def read_plans(section: Section, pods: Sequence[PodSpec]) -> tuple[PlanSpec, tuple[PlanSpec, ...]]:
+    """`deploy`, which is generated when there are no plans, and the other plans in their order."""
+    deploy = PlanSpec(DEPLOY, tuple(PhaseSpec(pod.type, pod.type) for pod in pods))
     plans: list[PlanSpec] = []
     entries = section.named("plans", what="plan")
     for entry in entries:
         plan = open_section(entry, vocabulary.PLAN, section.report)
-        if plan is not None:
+        if plan is None:
+            continue
+        if entry.name == DEPLOY:
+            deploy = _plan(plan, entry.name, pods)
+        else:
             plans.append(_plan(plan, entry.name, pods))
     if not entries:
-        plans = [PlanSpec(DEPLOY, tuple(PhaseSpec(pod.type, pod.type) for pod in pods))]
         for pod in pods:
             if fault := _all_at_once(pod):
                 line = section.node.lines["pods"]
                 section.report.error(line, f"pods.{pod.type}.tasks", f"{fault}, in a `deploy` plan")
     elif all(entry.name != DEPLOY for entry in entries):
         section.error("plans", "has no 'deploy'; add it, or remove `plans` to have it generated")
-    return tuple(sorted(plans, key=lambda plan: plan.name != DEPLOY))
+    return deploy, tuple(plans)
 
 
 def _plan(plan: Section, name: str, pods: Sequence[PodSpec]) -> PlanSpec:

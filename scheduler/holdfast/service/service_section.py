@@ -36,16 +36,16 @@ def read_service(
         principal = scheduler.words("principal", principal)
         zookeeper = scheduler.words("zookeeper", zookeeper)
         _check_zookeeper(scheduler, zookeeper)
-    plans = read_plans(section, pods)
+    deploy, plans = read_plans(section, pods)
     return ServiceSpec(
         name=name,
         user=user,
         principal=principal,
         zookeeper=zookeeper,
         pods=tuple(pods),
-        deploy=plans[0],
+        deploy=deploy,
         web_url=section.text("web-url", "") or None,
-        plans=plans[1:],
+        plans=plans,
     )
 
 

@@ -2,12 +2,21 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 from holdfast_executor import contract
 
 _SETTING = "TASKCFG_"
 _NOT_IN_ENV_NAME = re.compile(r"[^A-Z0-9_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The DNS domains of tasks and of virtual addresses; the settings SERVICE_TLD and VIP_TLD."""
+
+    tasks: str = "autoip.dcos.thisdcos.directory"
+    vips: str = "l4lb.thisdcos.directory"
 
 
 def env_name(text: str) -> str:
@@ -46,8 +55,15 @@ def task_environment(
     scheduler_host: str,
     scheduler_port: int,
     peers: Mapping[str, str],
+    parameters: Mapping[str, str] | None = None,
+    domains: Domains | None = None,
 ) -> dict[str, str]:
     """All variables of one task. `ports` are the numbers assigned to the task's ports by name.
+
+    A port's number is that on the agent, also where a bridge leads it to another in the container,
+    and that in the container on other networks (dcos-commons' PortEvaluationStage).
+    `parameters` are those its plan was started with, for the task's command alone: its checks get
+    the variables without them. Variables made of secrets are not here, as Mesos fills those in.
 
     `peers` are the placed pod instances of the service and their IP addresses; those of the same
     type, without this one, become POD_PEERS (`etcd-0=10.0.0.5,etcd-2=10.0.0.7`). POD_INSTANCE is
@@ -59,6 +75,7 @@ def task_environment(
     """
     name = task_instance_name(pod, index, task)
     flat = service.name.replace("/", "")
+    domains = domains or Domains()
     fields = {constraint.field for constraint in pod.placement}
     instance = f"{pod.type}-{index}"
     env = dict(task.env)
@@ -71,8 +88,8 @@ def task_environment(
             if peer != instance and _type_of(peer) == pod.type
         ),
         "FRAMEWORK_NAME": service.name,
-        "FRAMEWORK_HOST": f"{flat.replace('.', '-')}.autoip.dcos.thisdcos.directory",
-        "FRAMEWORK_VIP_HOST": f"{flat}.l4lb.thisdcos.directory",
+        "FRAMEWORK_HOST": f"{flat.replace('.', '-')}.{domains.tasks}",
+        "FRAMEWORK_VIP_HOST": f"{flat}.{domains.vips}",
         "SCHEDULER_API_HOSTNAME": scheduler_host,
         "SCHEDULER_API_PORT": str(scheduler_port),
         "TASK_NAME": name,
@@ -87,6 +104,7 @@ def task_environment(
     for config in task.configs:
         key = f"{contract.CONFIG_TEMPLATE_PREFIX}{env_name(config.name)}"
         env[key] = f"{contract.CONFIG_TEMPLATE_FOLDER}/{config.name},{config.dest}"
+    env |= parameters or {}
     for port in pod.resources(task).ports:
         if port.env_key is not None:
             env[port.env_key] = str(ports[port.name])

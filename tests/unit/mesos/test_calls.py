@@ -7,7 +7,7 @@ from holdfast.mesos.backoff import Backoff
 
 
 def test_subscribe_does_not_change_the_framework_info() -> None:
-    info = calls.framework_info("db", role="r", user="root", webui_url="http://h:1")
+    info = calls.framework_info("db", roles=["r"], user="root", webui_url="http://h:1")
     before = dict(info)
     message = calls.subscribe(info, "f-1", ["r"])
     assert info == before

@@ -17,7 +17,7 @@ from holdfast.mesos.messages import MasterInfo, OperationStatus, TaskState, Task
 from tests.unit.mesos.fake_master import Exchange, FakeMaster
 from tests.unit.mesos.recorder import Recorder, until
 
-INFO = calls.framework_info("db", role="db-role", user="root", principal="db-principal")
+INFO = calls.framework_info("db", roles=["db-role"], user="root", principal="db-principal")
 
 
 class Masters:

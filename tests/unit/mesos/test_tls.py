@@ -42,7 +42,7 @@ def master(certificate: Path) -> Iterator[FakeMaster]:
 def test_subscription_calls_and_stop(master: FakeMaster, certificate: Path) -> None:
     access = Access("db", "secret", verify=str(certificate))
     heard = Recorder()
-    info = calls.framework_info("db", role="db", user="root")
+    info = calls.framework_info("db", roles=["db"], user="root")
     connection = SchedulerConnection(info, detector_for(master.url, access), heard, access=access)
     connection.start()
     try:

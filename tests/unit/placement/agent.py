@@ -48,7 +48,8 @@ def task(name: str = "node", **changes: Any) -> TaskSpec:
 
 
 def pod(*tasks: TaskSpec, **changes: Any) -> PodSpec:
-    return PodSpec(**({"type": "db", "count": 1, "tasks": tasks or (task(),)} | changes))
+    values: dict[str, Any] = {"type": "db", "count": 1, "tasks": tasks or (task(),)} | changes
+    return PodSpec(**values)
 
 
 def scalar(name: str, amount: float, role: str = ANY_ROLE) -> Json:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -17,19 +17,19 @@ class At:
     hostname: str = "h1"
     region: str | None = None
     zone: str | None = None
-    attributes: Mapping[str, str] | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def at(**fields: str) -> At:
     """A place; what is not hostname, region or zone is an attribute."""
-    known = {key: fields.pop(key) for key in ("hostname", "region", "zone") if key in fields}
-    return At(**known, attributes=fields)
+    known = {key: fields.pop(key, None) for key in ("region", "zone")}
+    return At(fields.pop("hostname", "h1"), **known, attributes=fields)
 
 
 def refusal(row: str, candidate: At, *peers: At) -> str | None:
-    field, operator, *parameter = row.split(":")
-    constraint = Constraint(field, Operator(operator), *parameter)
-    found = first_refusal([constraint], candidate, peers)  # type: ignore[arg-type]
+    of, operator, *parameter = row.split(":")
+    constraint = Constraint(of, Operator(operator), *parameter)
+    found = first_refusal([constraint], candidate, peers)
     return str(found) if found else None
 
 
@@ -106,9 +106,9 @@ def test_operator(row: str, candidate: At, peers: list[At], expected: str | None
 def test_rows_are_all_to_hold_and_the_first_that_does_not_is_told() -> None:
     rows = [Constraint("@zone", Operator.IS, "a"), Constraint("hostname", Operator.UNIQUE)]
     here, there = at(zone="a"), at(zone="b")
-    assert first_refusal(rows, here, []) is None  # type: ignore[arg-type]
-    assert str(first_refusal(rows, here, [here])).startswith("hostname:UNIQUE")  # type: ignore[arg-type,list-item]
-    assert str(first_refusal(rows, there, [there])).startswith("@zone:IS:a")  # type: ignore[arg-type,list-item]
+    assert first_refusal(rows, here, []) is None
+    assert str(first_refusal(rows, here, [here])).startswith("hostname:UNIQUE")
+    assert str(first_refusal(rows, there, [there])).startswith("@zone:IS:a")
 
 
 VALUES = ("a", "b", "ab", "c")
@@ -127,8 +127,8 @@ PARAMETERS = {
 @st.composite
 def constraints(draw: st.DrawFn) -> Constraint:
     operator = draw(st.sampled_from(Operator))
-    field = draw(st.sampled_from(("hostname", "@zone", "@region", "rack")))
-    return Constraint(field, operator, draw(PARAMETERS[operator]))
+    of = draw(st.sampled_from(("hostname", "@zone", "@region", "rack")))
+    return Constraint(of, operator, draw(PARAMETERS[operator]))
 
 
 @st.composite
@@ -148,7 +148,7 @@ def naive(constraint: Constraint, candidate: At, peers: list[At]) -> bool:
             "hostname": place.hostname,
             "@zone": place.zone,
             "@region": place.region,
-            **(place.attributes or {}),
+            **place.attributes,
         }
         return everything.get(constraint.field)
 
@@ -178,7 +178,7 @@ def naive(constraint: Constraint, candidate: At, peers: list[At]) -> bool:
 
 @given(st.lists(constraints(), max_size=3), places(), st.lists(places(), max_size=8))
 def test_as_the_oracle_says(rows: list[Constraint], candidate: At, peers: list[At]) -> None:
-    found = first_refusal(rows, candidate, peers)  # type: ignore[arg-type]
+    found = first_refusal(rows, candidate, peers)
     broken = [row for row in rows if not naive(row, candidate, peers)]
     assert (found.rule if found else None) == (str(broken[0]) if broken else None)
 
@@ -190,7 +190,7 @@ def test_group_by_spreads_evenly(instances: int, zones: int, told: bool) -> None
     names = [f"zone{number}" for number in range(zones)]
     placed: list[At] = []
     for _ in range(instances):
-        allowed = [z for z in names if first_refusal([row], at(zone=z), placed) is None]  # type: ignore[arg-type]
+        allowed = [z for z in names if first_refusal([row], at(zone=z), placed) is None]
         assert allowed, "there is always a place"
         counts = [sum(place.zone == name for place in placed) for name in names]
         placed.append(at(zone=allowed[-1]))

@@ -22,8 +22,6 @@ from holdfast.service.model import (
 
 from .agent import Agent, disk, new_id, owner, pod, ports, scalar, task, wanted
 
-Json = dict[str, object]
-
 
 def start(agent: Agent, spec: PodSpec) -> Reservation:
     """A new instance, its operations carried out, its task seen running and then dead."""
@@ -155,6 +153,36 @@ def test_an_attempt_that_came_no_further_than_its_reservation_is_finished() -> N
     assert finished.reservation.volumes == found.reservation.volumes
 
 
+def test_an_attempt_made_twice_gives_back_what_it_has_too_much_of() -> None:
+    here = Agent(
+        *(scalar("cpus", 4), scalar("mem", 4096), scalar("disk", 1000)),
+        *(disk("MOUNT", "/m1", 200), disk("MOUNT", "/m2", 300)),
+    )
+    volumes = (VolumeSpec("root", 100), VolumeSpec("whole", 100, VolumeKind.MOUNT))
+    spec = pod(task(volumes=volumes))
+    pool = here.pool()
+    found = place(owner(spec), spec, "db-0", pool, [], None, new_id)
+    assert isinstance(found, Placement)
+    second = resume(owner(spec), spec, "db-0", found.reservation, pool, new_id)
+    assert isinstance(second, Placement)
+    here.apply(found)
+    here.apply(replace(second, create=()))
+    cleaned = found_again(here, spec, found.reservation.settled())
+    assert here.apply(cleaned) == ["UNRESERVE"]
+    assert here.reserved(cleaned.reservation) == wanted(cleaned.reservation)
+
+
+def test_a_volume_that_was_never_made_gets_the_size_asked_for_now() -> None:
+    here = agent()
+    spec = pod(task(volumes=(VolumeSpec("data", 600),)))
+    lost = place(owner(spec), spec, "db-0", here.pool(), [], None, new_id)
+    assert isinstance(lost, Placement)
+    smaller = found_again(here, pod(task(volumes=(VolumeSpec("data", 40),))), lost.reservation)
+    here.apply(smaller)
+    assert here.reserved(smaller.reservation) == wanted(smaller.reservation)
+    assert [volume.size_mb for volume in smaller.reservation.volumes] == [40]
+
+
 SETS = st.builds(
     TaskSpec,
     name=st.just(""),
@@ -204,7 +232,7 @@ def pods(draw: st.DrawFn, role: str = ANY_ROLE) -> PodSpec:
         replace(draw(SETS), name=name, ports=tuple(draw(PORTS)), volumes=tuple(draw(VOLUMES)))
         for name in names
     ]
-    sets = ()
+    sets: tuple[ResourceSetSpec, ...] = ()
     if len(tasks) == 3 and draw(st.booleans()):
         first = tasks[1]
         sets = (

@@ -29,7 +29,7 @@ from holdfast.service.model import (
 )
 from holdfast.service.problems import Problem, ServiceError
 from holdfast.service.template_lines import render
-from tests.unit.service.definitions import SERVICES, TASK, definition, only, problems, read
+from tests.unit.service.definitions import SERVICES, TASK, definition, model, only, problems, read
 
 
 def test_minimal_definition_has_the_defaults_of_the_format() -> None:
@@ -290,16 +290,22 @@ def test_settings_of_the_ready_made_etcd() -> None:
 PIECES = ["", "~", "1_", "9" * 5000, "-", "[]", "{a: b}", "{{X}}", "'", "*a", "&a", "\ue0f01\ue0f1"]
 
 
+DEFINITIONS = [
+    (SERVICES / "etcd/svc.yml").read_text(),
+    (Path(__file__).parent / "golden/containers-and-plans.yml").read_text(),
+]
+
+
 @given(st.data())
 def test_any_definition_is_read_or_refused(data: st.DataObject) -> None:
-    lines = (SERVICES / "etcd/svc.yml").read_text().split("\n")
+    lines = data.draw(st.sampled_from(DEFINITIONS)).split("\n")
     for _ in range(data.draw(st.integers(1, 3))):
         number = data.draw(st.integers(0, len(lines) - 1))
         piece = data.draw(st.sampled_from(PIECES) | st.text(max_size=10))
         key = lines[number].partition(":")[0]
         lines[number] = data.draw(st.sampled_from([piece, f"{key}: {piece}", f"{piece}:"]))
     try:
-        spec = read("\n".join(lines))
+        spec = model("\n".join(lines))
     except ServiceError:
         return
     assert from_json(to_json(spec)) == spec

@@ -179,6 +179,11 @@ def test_plans_without_deploy_are_refused() -> None:
     assert "has no 'deploy'; add it, or remove `plans`" in message
 
 
+@pytest.mark.parametrize("plans", ["deploy:", "backup:", "deploy: x"])
+def test_plans_that_are_none(plans: str) -> None:
+    assert problems(with_plans(plans))
+
+
 def test_a_pod_may_be_in_two_phases_with_steps() -> None:
     steps = "steps: [{default: [[%s]]}]"
     text = (

@@ -13,10 +13,11 @@ from holdfast.service.model import (
     PlanSpec,
     PodSpec,
     PortSpec,
+    ResourceSetSpec,
     ServiceSpec,
     TaskSpec,
 )
-from holdfast.service.task_env import env_name, routed_settings, task_environment
+from holdfast.service.task_env import Domains, env_name, routed_settings, task_environment
 
 TASK = TaskSpec(
     name="server",
@@ -114,3 +115,55 @@ def test_routed_settings(settings: dict[str, str], routed: dict[str, str]) -> No
 
 def test_env_name() -> None:
     assert env_name("a-b.C_1") == "A_B_C_1"
+
+
+def test_ports_of_a_resource_set() -> None:
+    task = replace(TASK, cpus=0, memory_mb=0, ports=(), resource_set="main")
+    pod = replace(POD, tasks=(task,), resource_sets=(ResourceSetSpec("main", 1, ports=TASK.ports),))
+    found = task_environment(
+        SERVICE,
+        pod,
+        0,
+        task,
+        ports={"web": 1025, "quiet": 80},
+        region=None,
+        zone=None,
+        scheduler_host="h",
+        scheduler_port=1,
+        peers={},
+    )
+    assert found["WEB_PORT"] == "1025"
+
+
+@pytest.mark.parametrize(
+    ("operator", "field", "region", "zone"),
+    [
+        (Operator.IS, "@region", "true", "false"),
+        (Operator.GROUP_BY, "@zone", "false", "true"),
+        (Operator.UNIQUE, "zone", "false", "false"),
+    ],
+)
+def test_what_placement_refers_to(operator: Operator, field: str, region: str, zone: str) -> None:
+    found = env(pod=replace(POD, placement=(Constraint(field, operator, "3"),)))
+    assert found["PLACEMENT_REFERENCED_REGION"] == region
+    assert found["PLACEMENT_REFERENCED_ZONE"] == zone
+
+
+def test_parameters_of_a_plan_and_other_domains() -> None:
+    found = task_environment(
+        SERVICE,
+        POD,
+        0,
+        TASK,
+        ports={"web": 31000, "quiet": 80},
+        region=None,
+        zone=None,
+        scheduler_host="h",
+        scheduler_port=1,
+        peers={},
+        parameters={"MINE": "2", "NEW": "3", "WEB_PORT": "4"},
+        domains=Domains("tasks.example", "vips.example"),
+    )
+    assert (found["MINE"], found["NEW"], found["WEB_PORT"]) == ("2", "3", "31000")
+    assert found["FRAMEWORK_HOST"] == "proddata-base.tasks.example"
+    assert found["FRAMEWORK_VIP_HOST"] == "proddata.base.vips.example"
