@@ -4,9 +4,9 @@ To wire a change is to delete its function here. What would lose data is not her
 refuses it for good.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from holdfast.service.model import PodSpec, ResourceSetSpec, ServiceSpec, TaskSpec
+from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 
 Refusals = Iterator[tuple[str, str]]
 """The path in svc.yml, and why."""
@@ -18,11 +18,9 @@ def unsupported_changes(old: ServiceSpec, new: ServiceSpec) -> Refusals:
     """The path and reason of every change from `old` to `new` that is not wired."""
     pods = {pod.type: pod for pod in new.pods}
     for pod in old.pods:
-        if pod.type not in pods:
-            yield from _removed_pod(pod)
-            continue
-        found = _all(POD_CHANGES, f"pods.{pod.type}", pod, pods[pod.type])
-        yield from sorted({*found, *_resources(pod, pods[pod.type])})
+        if pod.type in pods:
+            found = {each for check in POD_CHANGES for each in check(pod, pods[pod.type])}
+            yield from sorted(found)
 
 
 def resources_path(pod: PodSpec, task: TaskSpec) -> str:
@@ -32,107 +30,41 @@ def resources_path(pod: PodSpec, task: TaskSpec) -> str:
     return f"pods.{pod.type}.tasks.{task.name}"
 
 
-def _all(
-    checks: Iterable[Callable[[str, PodSpec, PodSpec], Refusals]],
-    path: str,
-    old: PodSpec,
-    new: PodSpec,
-) -> Refusals:
-    """What all `checks` of a pod say."""
-    for check in checks:
-        yield from check(path, old, new)
-
-
-def _resources(old: PodSpec, new: PodSpec) -> Refusals:
-    kept = {task.name: task for task in new.tasks}
-    for task in old.tasks:
-        if task.name not in kept:
-            continue
-        path = resources_path(old, task)
-        was, now = old.resources(task), new.resources(kept[task.name])
-        if was.id == now.id:
-            for check in RESOURCE_CHANGES:
-                yield from check(path, was, now)
-        else:
-            where = f"pods.{old.type}.tasks.{task.name}.resource-set"
-            yield _changed(where, was.id, now.id)
-
-
-# Pods
-
-
-def _removed_pod(pod: PodSpec) -> Refusals:
-    yield f"pods.{pod.type}", f"removing a pod is {_LATER}: its volumes would be left behind"
-
-
-def _fewer_instances(path: str, old: PodSpec, new: PodSpec) -> Refusals:
-    if new.count < old.count:
-        yield (
-            f"{path}.count",
-            f"fewer instances ({new.count} instead of {old.count}) is {_LATER}: the volumes of the "
-            "others would be left behind",
-        )
-
-
-def _tasks_added_or_removed(path: str, old: PodSpec, new: PodSpec) -> Refusals:
+def _tasks_added_or_removed(old: PodSpec, new: PodSpec) -> Refusals:
     was, now = ({task.name for task in pod.tasks} for pod in (old, new))
     for name in was - now:
-        yield f"{path}.tasks.{name}", f"removing a task is {_LATER}"
+        yield f"pods.{old.type}.tasks.{name}", f"removing a task is {_LATER}"
     for name in now - was:
-        yield f"{path}.tasks.{name}", f"adding a task is {_LATER}"
+        yield f"pods.{old.type}.tasks.{name}", f"adding a task is {_LATER}"
 
 
-def _pod_volumes(path: str, old: PodSpec, new: PodSpec) -> Refusals:
-    if set(old.shared_volumes) != set(new.shared_volumes):
-        volumes = _told(old.shared_volumes), _told(new.shared_volumes)
-        yield _changed(f"{path}.volumes", *volumes)
+def _another_resource_set(old: PodSpec, new: PodSpec) -> Refusals:
+    for task, kept in _kept_tasks(old, new):
+        was, now = old.resources(task).id, new.resources(kept).id
+        if was != now:
+            path = f"pods.{old.type}.tasks.{task.name}.resource-set"
+            yield path, f"changing it from {was} to {now} is {_LATER}"
 
 
-# What tasks run on
+def _grown_volumes(old: PodSpec, new: PodSpec) -> Refusals:
+    pairs = [(f"pods.{old.type}", old.shared_volumes, new.shared_volumes)]
+    for task, kept in _kept_tasks(old, new):
+        volumes = old.resources(task).volumes, new.resources(kept).volumes
+        pairs.append((resources_path(old, task), *volumes))
+    for path, before, after in pairs:
+        sizes = {volume.path: volume.size_mb for volume in before}
+        for volume in after:
+            was = sizes.get(volume.path, volume.size_mb)
+            if volume.size_mb > was:
+                how = f"growing {volume.path} from {was} to {volume.size_mb} MB"
+                yield f"{path}.volumes", f"{how} is {_LATER}"
 
 
-def _cpus(path: str, old: ResourceSetSpec, new: ResourceSetSpec) -> Refusals:
-    if old.cpus != new.cpus:
-        yield _changed(f"{path}.cpus", f"{old.cpus:g}", f"{new.cpus:g}")
+def _kept_tasks(old: PodSpec, new: PodSpec) -> Iterator[tuple[TaskSpec, TaskSpec]]:
+    now = {task.name: task for task in new.tasks}
+    return ((task, now[task.name]) for task in old.tasks if task.name in now)
 
 
-def _gpus(path: str, old: ResourceSetSpec, new: ResourceSetSpec) -> Refusals:
-    if old.gpus != new.gpus:
-        yield _changed(f"{path}.gpus", f"{old.gpus:g}", f"{new.gpus:g}")
-
-
-def _memory(path: str, old: ResourceSetSpec, new: ResourceSetSpec) -> Refusals:
-    if old.memory_mb != new.memory_mb:
-        yield _changed(f"{path}.memory", f"{old.memory_mb} MB", f"{new.memory_mb} MB")
-
-
-def _ports(path: str, old: ResourceSetSpec, new: ResourceSetSpec) -> Refusals:
-    """Only what is reserved: a port's env-key, advertise and vip change with a restart."""
-    was, now = ({f"{port.name} {port.port}": port for port in each.ports} for each in (old, new))
-    if was.keys() != now.keys():
-        yield _changed(f"{path}.ports", _told(was), _told(now))
-    elif any(set(was[key].ranges) != set(now[key].ranges) for key in was):
-        yield _changed(f"{path}.ports", "some ranges", "others")
-
-
-def _volumes(path: str, old: ResourceSetSpec, new: ResourceSetSpec) -> Refusals:
-    if set(old.volumes) != set(new.volumes):
-        yield _changed(f"{path}.volumes", _told(old.volumes), _told(new.volumes))
-
-
-def _changed(path: str, was: str, now: str) -> tuple[str, str]:
-    return path, f"changing it from {was} to {now} is {_LATER}"
-
-
-def _told(things: Iterable[object]) -> str:
-    return ", ".join(sorted(map(str, things))) or "none"
-
-
-POD_CHANGES: tuple[Callable[[str, PodSpec, PodSpec], Refusals], ...] = (
-    _fewer_instances,
-    _tasks_added_or_removed,
-    _pod_volumes,
-)
-RESOURCE_CHANGES: tuple[Callable[[str, ResourceSetSpec, ResourceSetSpec], Refusals], ...] = (
-    *(_cpus, _gpus, _memory, _ports, _volumes),
+POD_CHANGES: tuple[Callable[[PodSpec, PodSpec], Refusals], ...] = (
+    *(_tasks_added_or_removed, _another_resource_set, _grown_volumes),
 )

@@ -7,12 +7,9 @@ what it found, and what to do instead.
 from collections.abc import Callable, Iterator
 
 from holdfast.service.model import (
-    PhaseSpec,
-    PlanSpec,
     PodSpec,
     SeccompSpec,
     ServiceSpec,
-    Strategy,
     TaskSpec,
 )
 from holdfast.service.places import Locate, Path, nowhere
@@ -24,7 +21,6 @@ Finding = tuple[Path, str, str]
 Findings = Iterator[Finding]
 
 _HOST = "pods run in the agent's own namespaces; remove the key"
-_SUPPORTED_STRATEGIES = (Strategy.SERIAL, Strategy.PARALLEL)
 
 
 def unsupported(spec: ServiceSpec, locate: Locate = nowhere) -> tuple[Problem, ...]:
@@ -47,26 +43,9 @@ def _findings(spec: ServiceSpec) -> Findings:
             inside = (*at, "tasks", task.name)
             for of_task in TASK_CHECKS:
                 yield from of_task(inside, task)
-    for plan in (spec.deploy, *spec.plans):
-        for of_plan in PLAN_CHECKS:
-            yield from of_plan(("plans", plan.name), plan)
-        for phase in plan.phases:
-            for of_phase in PHASE_CHECKS:
-                yield from of_phase(("plans", plan.name, "phases", phase.name), phase)
 
 
 # Pods
-
-
-def _decommission(at: Path, pod: PodSpec) -> Findings:
-    if pod.allow_decommission:
-        advice = "instances cannot be taken away yet; remove the key"
-        yield (*at, "allow-decommission"), "", advice
-
-
-def _max_unavailable(at: Path, pod: PodSpec) -> Findings:
-    if pod.max_unavailable != 1:
-        yield (*at, "max-unavailable"), "", "one instance at a time is taken down; remove the key"
 
 
 def _image(at: Path, pod: PodSpec) -> Findings:
@@ -82,12 +61,6 @@ def _image(at: Path, pod: PodSpec) -> Findings:
 def _networks(at: Path, pod: PodSpec) -> Findings:
     if pod.networks:
         yield (*at, "networks"), "", "pods use the agent's network; remove the key"
-
-
-def _resource_sets(at: Path, pod: PodSpec) -> Findings:
-    if pod.resource_sets:
-        advice = "give each task its own cpus, memory, ports and volumes"
-        yield (*at, "resource-sets"), "", advice
 
 
 def _secrets(at: Path, pod: PodSpec) -> Findings:
@@ -133,18 +106,6 @@ def _hooks(at: Path, pod: PodSpec) -> Findings:
 # Tasks
 
 
-def _resource_set(at: Path, task: TaskSpec) -> Findings:
-    if task.resource_set is not None:
-        advice = "put cpus, memory, ports and volumes into the task"
-        yield (*at, "resource-set"), "", advice
-
-
-def _essential(at: Path, task: TaskSpec) -> Findings:
-    if not task.essential:
-        advice = "the failure of any task of a pod restarts the pod; remove the key"
-        yield (*at, "essential"), "", advice
-
-
 def _transport_encryption(at: Path, task: TaskSpec) -> Findings:
     if task.transport_encryption:
         advice = "bring keys and certificates to the agents as files"
@@ -158,34 +119,11 @@ def _ipc_of_task(at: Path, task: TaskSpec) -> Findings:
         yield (*at, "shm-size"), "", _HOST
 
 
-# Plans
-
-
-def _other_plans(at: Path, plan: PlanSpec) -> Findings:
-    if plan.name != "deploy":
-        advice = "updates and recovery need no plan here, remove it"
-        yield at, "a plan other than 'deploy'", advice
-
-
-def _canary(at: Path, phase: PhaseSpec) -> Findings:
-    if phase.strategy not in _SUPPORTED_STRATEGIES:
-        yield (*at, "strategy"), repr(str(phase.strategy)), "use serial or parallel"
-
-
-def _steps(at: Path, phase: PhaseSpec) -> Findings:
-    if phase.steps:
-        advice = "each pod instance is one step with all its tasks; remove the key"
-        yield (*at, "steps"), "", advice
-
-
 POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
-    *(_decommission, _max_unavailable, _image, _networks, _resource_sets),
-    *(_secrets, _host_volumes, _external_volumes, _share_pid_namespace),
-    *(_seccomp, _ipc_of_pod, _hooks),
+    *(_image, _networks, _secrets, _host_volumes, _external_volumes),
+    *(_share_pid_namespace, _seccomp, _ipc_of_pod, _hooks),
 )
 TASK_CHECKS: tuple[Callable[[Path, TaskSpec], Findings], ...] = (
-    *(_resource_set, _essential, _transport_encryption),
+    _transport_encryption,
     _ipc_of_task,
 )
-PLAN_CHECKS: tuple[Callable[[Path, PlanSpec], Findings], ...] = (_other_plans,)
-PHASE_CHECKS: tuple[Callable[[Path, PhaseSpec], Findings], ...] = (_canary, _steps)
