@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from holdfast import __version__
-from holdfast.api.routes import ANSWER_SECONDS, api_router
+from holdfast.api.answers import ANSWER_SECONDS
+from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
 
 log = structlog.get_logger("holdfast.api")

@@ -1,36 +1,44 @@
 """The health of the service as an HTTP status, as monitoring of dcos-commons services reads it."""
 
 from holdfast.api.shapes import HealthBody
+from holdfast.core.plan_commands import BUILT_IN
 from holdfast.core.view import View
-from holdfast.plans.plan import Status
+from holdfast.plans.derive import DEPLOY
+from holdfast.plans.plan import Plan, Status
 
 
 def health(view: View) -> tuple[int, HealthBody]:
     """The HTTP status and body; what comes first here wins over what comes after.
 
-    500 a plan has errors; 503 not subscribed to a master; 208 waits after failures; 202 deploying;
-    203 recovering; 200 running. (dcos-commons' 204 and 205 cannot carry a body: 202 and 203 stand
-    for them.)
+    500 a plan has errors; 503 not subscribed to a master; 208 waits after failures; 207 waits for
+    an operator; 202 deploying; 203 recovering or decommissioning; 200 running. (dcos-commons' 204
+    and 205 cannot carry a body: 202 and 203 stand for them.)
     """
-    plans = {plan.name: plan for plan in view.plans}
-    deploy = plans.get(view.service.deploy.name)
     errors = [error for plan in view.plans for error in plan.errors]
-    unfinished = [plan for plan in view.plans if plan.status is not Status.COMPLETE]
+    # A plan of the operator's own that nobody started, or that was paused, keeps nobody waiting.
+    unfinished = [
+        plan
+        for plan in view.plans
+        if plan.status is not Status.COMPLETE and (plan.name in BUILT_IN or not plan.interrupted)
+    ]
+    built_in = [plan for plan in unfinished if plan.name in BUILT_IN]
     if errors:
         code, status, message = 500, "error", "; ".join(errors)
     elif not view.connected:
         code, status = 503, "disconnected"
         message = "not subscribed to a Mesos master; tasks run on, nothing new is started"
-    elif any(plan.status is Status.DELAYED for plan in unfinished):
-        names = ", ".join(plan.name for plan in unfinished if plan.status is Status.DELAYED)
-        code, status, message = 208, "delayed", f"waits after failures to go on with {names}"
-    elif deploy in unfinished:
+    elif delayed := _names(unfinished, Status.DELAYED):
+        code, status, message = 208, "delayed", f"waits after failures to go on with {delayed}"
+    elif waiting := _names(unfinished, Status.WAITING):
+        code, status, message = 207, "waiting", f"waits for an operator to continue {waiting}"
+    elif any(plan.name == DEPLOY for plan in built_in):
         code, status, message = 202, "deploying", "the deploy plan is under way"
+    elif built_in:
+        code, status, message = 203, "recovering", f"under way: {_names(built_in)}"
     elif unfinished:
-        names = ", ".join(plan.name for plan in unfinished)
-        code, status, message = 203, "recovering", f"under way: {names}"
+        code, status, message = 200, "running", f"under way: {_names(unfinished)}"
     else:
-        code, status, message = 200, "running", "all plans are complete"
+        code, status, message = 200, "running", "nothing is left to do"
     return code, {
         "service": view.service.name,
         "status": status,
@@ -38,3 +46,7 @@ def health(view: View) -> tuple[int, HealthBody]:
         "connected": view.connected,
         "plans": {plan.name: plan.status.value for plan in view.plans},
     }
+
+
+def _names(plans: list[Plan], status: Status | None = None) -> str:
+    return ", ".join(plan.name for plan in plans if status in (None, plan.status))

@@ -35,7 +35,7 @@ def pod_state(pod: Pod | None) -> PodState:
         return PodState.UNPLACED
     if any(task.uncertain for task in pod.tasks):
         return PodState.UNREACHABLE
-    if pod.stopping and pod.has_live_tasks:
+    if pod.stopping:
         return PodState.STOPPING
     going = [task for task in pod.tasks if task.state is not TaskState.FINISHED]
     if not going and pod.tasks and pod.deployed is not None:

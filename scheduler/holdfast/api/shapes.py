@@ -19,18 +19,24 @@ class StepBody(TypedDict):
 
 
 class PhaseBody(TypedDict):
+    """`interrupted` on an operator's word; a phase also waits for the word on its canaries."""
+
     id: str
     name: str
     steps: list[StepBody]
     strategy: str
     status: str
+    interrupted: bool
 
 
 class PlanBody(TypedDict):
+    """`interrupted` on an operator's word, or since nobody started it yet."""
+
     phases: list[PhaseBody]
     errors: list[str]
     strategy: str
     status: str
+    interrupted: bool
 
 
 class TaskBody(TypedDict):

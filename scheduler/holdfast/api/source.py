@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Protocol
 
@@ -18,8 +19,15 @@ class ServiceSource(Protocol):
         """The latest picture; never changed once handed out."""
         ...
 
-    def command(self, verb: Verb, target: str) -> "Future[Answer]":
-        """Hand in an order for a pod instance or volume; the future holds its answer."""
+    def command(
+        self,
+        verb: Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> "Future[Answer]":
+        """Hand in an order for a pod instance, a volume or a plan; the future holds its answer."""
         ...
 
 
@@ -27,7 +35,15 @@ class Unanswered(Exception):
     """The engine gave no answer. The message says what that means for the order."""
 
 
-async def ask(source: ServiceSource, verb: Verb, target: str, seconds: float) -> Answer:
+async def ask(
+    source: ServiceSource,
+    verb: Verb,
+    target: str,
+    seconds: float,
+    phase: str | None = None,
+    step: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Answer:
     """The engine's answer to a command; raises Unanswered after `seconds` without one.
 
     The future is never cancelled: the engine may be about to answer it.
@@ -40,21 +56,22 @@ async def ask(source: ServiceSource, verb: Verb, target: str, seconds: float) ->
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(done.set)
 
-    future = source.command(verb, target)
+    order = " ".join(filter(None, (verb, target, phase, step)))
+    future = source.command(verb, target, phase, step, parameters)
     future.add_done_callback(tell)
     try:
         await asyncio.wait_for(done.wait(), seconds)
     except TimeoutError:
         raise Unanswered(
-            f"The scheduler took `{verb} {target}` but has not answered within {seconds:g} s. It"
+            f"The scheduler took `{order}` but has not answered within {seconds:g} s. It"
             " stands still while ZooKeeper is away, and carries the order out when it goes on,"
-            " unless it is restarted before that. Tasks run on. Look at the pod or volume before"
-            " you ask again."
+            " unless it is restarted before that. Tasks run on. Look at the pod, volume or plan"
+            " before you ask again."
         ) from None
     try:
         return future.result(0)
     except CancelledError:
         raise Unanswered(
-            f"The scheduler is stopping and did not carry out `{verb} {target}`. Nothing was"
+            f"The scheduler is stopping and did not carry out `{order}`. Nothing was"
             " changed; tasks run on. Ask again once it is back."
         ) from None

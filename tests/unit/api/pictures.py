@@ -1,14 +1,15 @@
 """A service at one moment, built by hand, and a source that shows it and takes commands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.core.events import Verb
 from holdfast.core.view import Explanation, Quarantined, View
 from holdfast.engine import Answer
 from holdfast.mesos.messages import TaskState
+from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.records import DestroyIntent, Pod, Port, Reservation, Retired, Task, Volume
 from holdfast.service.model import (
@@ -69,8 +70,21 @@ def reservation(number: int, volume_id: str) -> Reservation:
     )
 
 
-def task(state: TaskState = TaskState.RUNNING, *, ready: bool = True, message: str = "") -> Task:
-    return Task("member", "etcd__etcd-member__1", "config-1", state, ready, message, NOW)
+def task(state: TaskState = TaskState.RUNNING, **changes: Any) -> Task:
+    """A task launched under the target, which runs and is ready unless told otherwise."""
+    return replace(
+        Task(
+            name="member",
+            id="etcd__etcd-member__1",
+            config_id="config-1",
+            state=state,
+            ready=True,
+            since=NOW,
+            launched=NOW - 5,
+            reached="config-1",
+        ),
+        **changes,
+    )
 
 
 def pod(index: int, *tasks: Task, **changes: Any) -> Pod:
@@ -81,7 +95,7 @@ def pod(index: int, *tasks: Task, **changes: Any) -> Pod:
             index=index,
             reservation=reservation(index + 1, f"volume-{index}"),
             tasks=tasks or (task(),),
-            executor_id=f"executor-{index}",
+            executor={"executor_id": {"value": f"executor-{index}"}},
             deployed="config-1",
         ),
         **changes,
@@ -89,11 +103,26 @@ def pod(index: int, *tasks: Task, **changes: Any) -> Pod:
 
 
 def plan(name: str, *statuses: Status, errors: tuple[str, ...] = ()) -> Plan:
-    steps = tuple(
-        Step(f"etcd-{index}:[member]", f"etcd-{index}", status, "why" if index else "")
-        for index, status in enumerate(statuses)
-    )
+    steps = tuple(step(index, status) for index, status in enumerate(statuses))
     return Plan(name, Strategy.SERIAL, (Phase("etcd", Strategy.SERIAL, steps),), errors)
+
+
+def step(index: int, status: Status, *, held: bool = False) -> Step:
+    reason = "why" if index else ""
+    return Step(f"etcd-{index}:[member]", f"etcd-{index}", ("member",), status, reason, held)
+
+
+def canary(*released: int, interrupted: bool = False) -> Plan:
+    """A deploy plan of three steps; those not released wait for an operator."""
+    steps = tuple(step(n, Status.PENDING, held=n not in released) for n in range(2))
+    phase = Phase("etcd", Strategy.SERIAL_CANARY, (*steps, step(2, Status.PENDING)), interrupted)
+    return Plan("deploy", Strategy.SERIAL, (phase,))
+
+
+def backup(status: Status = Status.PENDING, *, interrupted: bool = True) -> Plan:
+    """A plan of the operator's own, not started unless told otherwise."""
+    phase = Phase("snapshot", Strategy.SERIAL, (step(0, status),))
+    return Plan("backup", Strategy.SERIAL, (phase,), (), interrupted)
 
 
 def well() -> View:
@@ -133,7 +162,9 @@ def well() -> View:
         plans=(
             plan("deploy", Status.COMPLETE, Status.COMPLETE, Status.PENDING),
             Plan("recovery", Strategy.PARALLEL, ()),
+            backup(),
         ),
+        orders={"recovery": Orders("recovery")},
         explanations={
             "etcd-2": Explanation(
                 "it waits until an offer fits",
@@ -148,15 +179,26 @@ def ordered_destroyed(view: View, volume_id: str) -> View:
     return replace(view, intents={volume_id: DestroyIntent(volume_id, NOW - 10)})
 
 
-Reply = Callable[[Verb, str], "Future[Answer]"]
+class Given(NamedTuple):
+    """A command as the engine was given it."""
+
+    verb: Verb
+    target: str
+    phase: str | None = None
+    step: str | None = None
+    parameters: Mapping[str, str] | None = None
+
+
+Reply = Callable[[Given], "Future[Answer]"]
 
 
 def answered(status: int, **body: str) -> Reply:
     """Replies at once with that status and body."""
 
-    def reply(verb: Verb, target: str) -> "Future[Answer]":
+    def reply(given: Given) -> "Future[Answer]":
         future: Future[Answer] = Future()
-        future.set_result(Answer(status, {"message": f"{verb} {target}", **body}))
+        words = " ".join(filter(None, given[:4]))
+        future.set_result(Answer(status, {"message": words, **body}))
         return future
 
     return reply
@@ -168,11 +210,19 @@ class Source:
     def __init__(self, view: View | None = None, reply: Reply | None = None) -> None:
         self.view = view or well()
         self.reply = reply or answered(200)
-        self.commands: list[tuple[Verb, str]] = []
+        self.commands: list[Given] = []
         self.futures: list[Future[Answer]] = []
 
-    def command(self, verb: Verb, target: str) -> "Future[Answer]":
-        self.commands.append((verb, target))
-        future = self.reply(verb, target)
+    def command(
+        self,
+        verb: Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> "Future[Answer]":
+        given = Given(verb, target, phase, step, parameters)
+        self.commands.append(given)
+        future = self.reply(given)
         self.futures.append(future)
         return future

@@ -24,7 +24,20 @@ from holdfast.records import Pod
 from holdfast.service.encode import to_json
 from holdfast.service.model import Strategy
 
-from .pictures import NOW, SERVICE, Source, answered, ordered_destroyed, plan, pod, task, well
+from .pictures import (
+    NOW,
+    SERVICE,
+    Given,
+    Source,
+    answered,
+    backup,
+    canary,
+    ordered_destroyed,
+    plan,
+    pod,
+    task,
+    well,
+)
 
 RECOVERY = Plan("recovery", Strategy.PARALLEL, ())
 DONE = (plan("deploy", *[Status.COMPLETE] * 3), RECOVERY)
@@ -57,7 +70,7 @@ def checked(shape: Any, body: Any) -> Any:
 
 
 def test_plans_are_listed_by_name(client: TestClient) -> None:
-    assert client.get("/v1/plans").json() == ["deploy", "recovery"]
+    assert client.get("/v1/plans").json() == ["deploy", "recovery", "backup"]
 
 
 def test_a_plan_has_the_shape_of_dcos_commons(client: TestClient) -> None:
@@ -167,10 +180,10 @@ def test_pod_info_shows_launch_and_status(client: TestClient) -> None:
         (pod(0), PodState.RUNNING),
         (pod(0, task(ready=False)), PodState.STARTING),
         (pod(0, task(TaskState.STAGING)), PodState.STARTING),
-        (pod(0, stopping="why"), PodState.STOPPING),
+        (pod(0, task(stopping="why")), PodState.STOPPING),
         (pod(0, task(TaskState.FAILED)), PodState.DOWN),
-        (pod(0, task(TaskState.FAILED), stopping="why"), PodState.DOWN),
-        (pod(0, task(TaskState.UNREACHABLE), stopping="why"), PodState.UNREACHABLE),
+        (pod(0, task(TaskState.FAILED, stopping="why")), PodState.DOWN),
+        (pod(0, task(TaskState.UNREACHABLE, stopping="why")), PodState.UNREACHABLE),
         (pod(0, task(TaskState.FINISHED)), PodState.RUNNING),
         (pod(0, task(TaskState.FINISHED), deployed=None), PodState.DOWN),
         (pod(0, task(TaskState.FINISHED), task()), PodState.RUNNING),
@@ -209,7 +222,7 @@ def test_an_order_goes_to_the_engine_and_its_words_come_back(
         "tasks": ["etcd-0-member"],
         "message": f"{verb} etcd-0",
     }
-    assert source.commands == [(verb, "etcd-0")]
+    assert source.commands == [Given(verb, "etcd-0")]
 
 
 def test_a_refusal_keeps_its_code_and_words(client: TestClient, source: Source) -> None:
@@ -228,7 +241,7 @@ def test_an_order_for_an_unknown_pod_never_reaches_the_engine(
 def test_an_engine_that_does_not_answer_is_a_503_and_may_answer_later(
     client: TestClient, source: Source
 ) -> None:
-    source.reply = lambda verb, target: Future()
+    source.reply = lambda given: Future()
     response = client.post("/v1/pod/etcd-0/restart")
     assert response.status_code == 503
     assert "has not answered within 0.2 s" in response.json()["message"]
@@ -237,7 +250,7 @@ def test_an_engine_that_does_not_answer_is_a_503_and_may_answer_later(
 
 def test_an_answer_from_another_thread_is_waited_for(client: TestClient, source: Source) -> None:
     future: Future[Answer] = Future()
-    source.reply = lambda verb, target: future
+    source.reply = lambda given: future
     timer = threading.Timer(0.05, future.set_result, [Answer(200, {"message": "late"})])
     timer.start()
     assert client.post("/v1/pod/etcd-0/restart").json()["message"] == "late"
@@ -247,7 +260,7 @@ def test_an_answer_from_another_thread_is_waited_for(client: TestClient, source:
 def test_an_engine_that_stops_is_a_503(client: TestClient, source: Source) -> None:
     future: Future[Answer] = Future()
     future.cancel()
-    source.reply = lambda verb, target: future
+    source.reply = lambda given: future
     response = client.post("/v1/pod/etcd-0/restart")
     assert response.status_code == 503
     assert "Nothing was changed" in response.json()["message"]
@@ -323,7 +336,7 @@ def test_destroying_a_volume_is_an_order_to_the_engine(client: TestClient, sourc
     response = client.delete("/v1/volumes/volume-old")
     assert response.status_code == 200
     assert response.json() == {"message": "volumes destroy volume-old"}
-    assert source.commands == [(Verb.VOLUMES_DESTROY, "volume-old")]
+    assert source.commands == [Given(Verb.VOLUMES_DESTROY, "volume-old")]
 
 
 @pytest.mark.parametrize("name", ["volume-olt", "r/cpus@agent-9", "r%2Fcpus%40agent-9"])
@@ -385,6 +398,14 @@ def test_there_is_no_framework_id_before_the_first_subscription() -> None:
     assert "never been subscribed" in response.json()["message"]
 
 
+def test_a_configuration_is_shown_by_its_id(client: TestClient) -> None:
+    assert client.get("/v1/configurations").json() == ["config-1"]
+    assert client.get("/v1/configurations/config-1").json() == to_json(SERVICE)
+    response = client.get("/v1/configurations/config-2")
+    assert response.status_code == 404
+    assert "Did you mean 'config-1'?" in response.json()["message"]
+
+
 def test_the_target_is_the_whole_service(client: TestClient) -> None:
     assert client.get("/v1/configurations/target").json() == to_json(SERVICE)
 
@@ -408,6 +429,12 @@ def test_an_artifact_is_served_as_it_was_and_for_ever(client: TestClient, tmp_pa
         ({"plans": DONE}, 200, "running"),
         ({}, 202, "deploying"),
         ({"plans": (DONE[0], plan("recovery", Status.STARTED))}, 203, "recovering"),
+        ({"plans": (*DONE, plan("decommission", Status.IN_PROGRESS))}, 203, "recovering"),
+        ({"plans": (canary(), RECOVERY)}, 207, "waiting"),
+        ({"plans": (canary(0), RECOVERY)}, 202, "deploying"),
+        ({"plans": (*DONE, backup())}, 200, "running"),
+        ({"plans": (*DONE, backup(Status.STARTED, interrupted=False))}, 200, "running"),
+        ({"plans": (*DONE, backup(Status.DELAYED, interrupted=False))}, 208, "delayed"),
         ({"plans": (plan("deploy", Status.DELAYED), RECOVERY)}, 208, "delayed"),
         ({"plans": (DONE[0], plan("recovery", Status.DELAYED))}, 208, "delayed"),
         ({"connected": False}, 503, "disconnected"),
@@ -489,7 +516,7 @@ def test_every_error_is_json_with_a_message(
 
 
 def test_a_fault_of_our_own_is_json_with_a_message_too(client: TestClient, source: Source) -> None:
-    def broken(verb: Verb, target: str) -> "Future[Answer]":
+    def broken(given: Given) -> "Future[Answer]":
         raise RuntimeError("the queue is gone")
 
     source.reply = broken
@@ -505,15 +532,17 @@ def test_names_with_strange_characters_are_no_trouble() -> None:
     assert ("holdfast_plan_status_my_plan__", "") in samples(client)
 
 
-STEP = Step("s", "etcd-0", Status.PENDING)
+STEP = Step("s", "etcd-0", ("member",), Status.PENDING)
 
 
 def test_openapi_describes_every_path_and_error(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/v1/artifacts/{name}",
+        "/v1/configurations",
         "/v1/configurations/target",
         "/v1/configurations/targetId",
+        "/v1/configurations/{id}",
         "/v1/endpoints",
         "/v1/endpoints/{name}",
         "/v1/explain",
@@ -521,8 +550,19 @@ def test_openapi_describes_every_path_and_error(client: TestClient) -> None:
         "/v1/health",
         "/v1/metrics",
         "/v1/metrics/prometheus",
+        "/v1/plan",
+        "/v1/plan/continue",
+        "/v1/plan/forceComplete",
+        "/v1/plan/interrupt",
+        "/v1/plan/restart",
         "/v1/plans",
         "/v1/plans/{plan}",
+        "/v1/plans/{plan}/continue",
+        "/v1/plans/{plan}/forceComplete",
+        "/v1/plans/{plan}/interrupt",
+        "/v1/plans/{plan}/restart",
+        "/v1/plans/{plan}/start",
+        "/v1/plans/{plan}/stop",
         "/v1/pod",
         "/v1/pod/status",
         "/v1/pod/{name}/info",
@@ -541,3 +581,10 @@ def test_openapi_describes_every_path_and_error(client: TestClient) -> None:
     assert set(document["paths"]["/v1/plans/{plan}"]["get"]["responses"]) == {
         "200", "202", "404", "417", "default",
     }  # fmt: skip
+    for action in ("start", "stop", "continue", "interrupt", "restart", "forceComplete"):
+        order = document["paths"][f"/v1/plans/{{plan}}/{action}"]["post"]
+        assert set(order["responses"]) == {
+            "200", "208", "400", "404", "409", "503", "default",
+        }  # fmt: skip
+    old = [op for path, ops in document["paths"].items() for op in ops.values() if "/plan" in path]
+    assert sum(op.get("deprecated", False) for op in old) == 5

@@ -29,7 +29,11 @@ def url(server: ApiServer, path: str) -> str:
 
 def test_it_answers_as_soon_as_it_started_on_the_port_it_took(server: ApiServer) -> None:
     assert server.port > 0
-    assert requests.get(url(server, "/v1/plans"), timeout=10).json() == ["deploy", "recovery"]
+    assert requests.get(url(server, "/v1/plans"), timeout=10).json() == [
+        "deploy",
+        "recovery",
+        "backup",
+    ]
 
 
 def test_many_ask_at_once(server: ApiServer) -> None:

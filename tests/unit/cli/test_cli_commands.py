@@ -10,7 +10,7 @@ from click.testing import Result
 from holdfast.core.events import Verb
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
-from tests.unit.api.pictures import Source, answered, plan, pod, task, well
+from tests.unit.api.pictures import Given, Source, answered, plan, pod, task, well
 
 Run = Callable[..., Result]
 
@@ -157,7 +157,7 @@ def test_health_tells_scripts_by_its_exit_code(
 def test_restart_does_not_ask(run: Run, source: Source) -> None:
     result = run("pod", "restart", "etcd-0")
     assert (result.exit_code, result.stdout) == (0, "pod restart etcd-0\n")
-    assert source.commands == [(Verb.POD_RESTART, "etcd-0")]
+    assert source.commands == [Given(Verb.POD_RESTART, "etcd-0")]
 
 
 def test_replace_says_what_becomes_of_the_data_and_asks(run: Run, source: Source) -> None:
@@ -177,7 +177,7 @@ def test_replace_happens_once_confirmed(
     result = run("pod", "replace", "etcd-0", *arguments, typed=typed)
     assert result.exit_code == 0
     assert result.stdout.endswith("pod replace etcd-0\n")
-    assert source.commands == [(Verb.POD_REPLACE, "etcd-0")]
+    assert source.commands == [Given(Verb.POD_REPLACE, "etcd-0")]
 
 
 @pytest.mark.parametrize("typed", ["", "y\n", "yes\n", "volume-ol\n", "VOLUME-OLD\n", "\n"])
@@ -191,7 +191,7 @@ def test_nothing_but_the_id_destroys_a_volume(run: Run, source: Source, typed: s
 def test_the_id_typed_again_destroys_it(run: Run, source: Source) -> None:
     result = run("volumes", "destroy", "volume-old", typed="volume-old\n")
     assert result.exit_code == 0
-    assert source.commands == [(Verb.VOLUMES_DESTROY, "volume-old")]
+    assert source.commands == [Given(Verb.VOLUMES_DESTROY, "volume-old")]
 
 
 def test_a_script_gives_the_id_twice(run: Run, source: Source) -> None:
@@ -201,7 +201,7 @@ def test_a_script_gives_the_id_twice(run: Run, source: Source) -> None:
     assert source.commands == []
     right = run("volumes", "destroy", "volume-lost", "--yes-destroy", "volume-lost")
     assert right.exit_code == 0
-    assert source.commands == [(Verb.VOLUMES_DESTROY, "volume-lost")]
+    assert source.commands == [Given(Verb.VOLUMES_DESTROY, "volume-lost")]
 
 
 def test_a_volume_in_use_is_refused_before_any_question(run: Run, source: Source) -> None:

@@ -137,7 +137,7 @@ def test_a_refusal_is_passed_on(run: Run, source: Source) -> None:
 
 
 def test_a_scheduler_that_stands_still(run: Run, source: Source) -> None:
-    source.reply = lambda verb, target: Future()
+    source.reply = lambda given: Future()
     line = told(run("pod", "restart", "etcd-0"), 6)
     assert "has not answered within 0.2 s" in line
     assert "before you ask again" in line
