@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from holdfast.service.load import load
 from holdfast.service.model import PodSpec, ServiceSpec
 from holdfast.service.task_env import task_environment

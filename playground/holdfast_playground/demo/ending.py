@@ -1,6 +1,7 @@
 """The end: what the demo measured, what is left, and what to look at when it failed or is kept."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,8 @@ def remove(stage: Stage) -> None:
     """End and delete all there is of this or an earlier demo; harmless when there is nothing."""
     stage.cluster.down()
     stage.scheduler.log.unlink(missing_ok=True)
+    if stage.scheduler.scratch.exists():
+        shutil.rmtree(stage.scheduler.scratch)
     home = stage.scheduler.log.parent
     if home.exists() and not any(home.iterdir()):
         home.rmdir()

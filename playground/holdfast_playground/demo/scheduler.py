@@ -55,6 +55,11 @@ class Scheduler:
         return self.cluster.directory.with_name(f"{NAME}.log")
 
     @property
+    def scratch(self) -> Path:
+        """Its folder for temporary files, which a killed one leaves behind."""
+        return self.cluster.directory.with_name("tmp")
+
+    @property
     def process(self) -> ProcessRecord:
         """The process that was started last."""
         return self.cluster.state.processes[NAME]
@@ -71,7 +76,9 @@ class Scheduler:
         environment = basic_environment() | {
             "FRAMEWORK_ZOOKEEPER": self.cluster.zookeeper_address,
             "FRAMEWORK_USER": getpass.getuser(),
+            "TMPDIR": str(self.scratch),
         }
+        self.scratch.mkdir(exist_ok=True)
         directory = self.cluster.directory
         with locked(directory):
             state = self.cluster.state

@@ -13,7 +13,7 @@ def endpoint_names(view: View) -> list[str]:
             port.name
             for pod in view.service.pods
             for task in pod.tasks
-            for port in task.ports
+            for port in pod.resources(task).ports
             if port.advertise
         }
     )
@@ -32,7 +32,9 @@ def endpoint_body(view: View, name: str) -> EndpointBody:
         if pod is None or pod.reservation is None:
             continue
         for task in spec.tasks:
-            advertised = any(port.name == name and port.advertise for port in task.ports)
+            advertised = any(
+                port.name == name and port.advertise for port in spec.resources(task).ports
+            )
             number = pod.reservation.task_ports(task.name).get(name)
             record = pod.task(task.name)
             if not advertised or number is None or record is None or record.dead:

@@ -31,10 +31,12 @@ def _base_url(address: str) -> str:
         host, port = parts.hostname, parts.port or DEFAULT_PORT
     except ValueError:
         parts, host, port = urlsplit(""), None, 0
-    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+    bare = "://" not in address and parts.path not in ("", "/")  # most likely a misspelt zk://
+    web = host and parts.scheme in ("http", "https")
+    if not web or bare or parts.query or parts.fragment:
         raise MasterAddressError(
             f"{address!r} is not the address of a Mesos master: expected "
             "zk://host:port,host:port/path, http://host:port, https://host:port or host:port"
         )
-    host = f"[{host}]" if ":" in host else host
+    host = f"[{host}]" if host and ":" in host else host
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"

@@ -97,7 +97,9 @@ def test_credentials_wanted(master: FakeMaster) -> None:
     assert "wants credentials" in complaint(master.address)
 
 
-@pytest.mark.parametrize("address", ["", "http://", "ftp://a:1", "a:b", "http://a:99999", "a:1?x"])
+@pytest.mark.parametrize(
+    "address", ["", "http://", "ftp://a:1", "a:b", "http://a:99999", "a:1?x", "zk:/a/mesos"]
+)
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(MasterAddressError, match=r"expected zk://"):
         detector_for(address)

@@ -188,9 +188,9 @@ SETS = st.builds(
     name=st.just(""),
     goal=st.just(task().goal),
     cmd=st.just("run"),
-    cpus=st.integers(0, 30).map(lambda tenths: tenths / 10),
-    memory_mb=st.integers(0, 8).map(lambda parts: parts * 100),
-    gpus=st.integers(0, 2).map(float),
+    cpus=st.integers(0, 20).map(lambda tenths: tenths / 10),
+    memory_mb=st.integers(0, 5).map(lambda parts: parts * 100),
+    gpus=st.sampled_from((0.0, 0.0, 1.0, 2.0)),
 )
 PORTS = st.lists(
     st.builds(
@@ -214,7 +214,7 @@ VOLUMES = st.lists(
         lambda volume: (
             st.just(volume)
             if volume.kind is not VolumeKind.MOUNT
-            else st.sampled_from([(), ("ssd",), ("ssd", "hdd")]).map(
+            else st.sampled_from([(), ("ssd", "hdd")]).map(
                 lambda profiles: replace(volume, profiles=profiles)
             )
         )
@@ -253,15 +253,16 @@ def agents(draw: st.DrawFn, role: str = ANY_ROLE) -> Agent:
                 st.integers(1, 5).map(lambda parts: parts * 50.0),
                 st.sampled_from((None, "ssd", "hdd")),
             ),
-            max_size=6,
+            min_size=2,
+            max_size=8,
         )
     )
     return Agent(
-        scalar("cpus", draw(st.integers(1, 15)), role),
-        scalar("mem", draw(st.integers(1, 40)) * 100, role),
-        scalar("gpus", draw(st.integers(0, 8)), role),
-        scalar("disk", draw(st.integers(0, 20)) * 50, role),
-        ports(80, draw(st.integers(80, 95)), role),
+        scalar("cpus", draw(st.integers(2, 12)), role),
+        scalar("mem", draw(st.integers(5, 30)) * 100, role),
+        scalar("gpus", draw(st.integers(0, 6)), role),
+        scalar("disk", draw(st.integers(4, 30)) * 50, role),
+        ports(80, draw(st.integers(86, 99)), role),
         *(
             disk(kind, f"/d{n}", size, profile, role)
             for n, (kind, size, profile) in enumerate(disks)
