@@ -193,13 +193,7 @@ class Allocation:
                     return None
             if not self._abandoned(pod, pod.reservation, by_key, result, now):
                 return None
-        peers = [
-            other.reservation
-            for other in self._ledger.pods.values()
-            if other.index != wanted.index
-            and other.type == wanted.spec.type
-            and other.reservation is not None
-        ]
+        peers = self._places(wanted)
         crowd = self._crowd()
         for pool in sorted(
             by_key.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
@@ -211,6 +205,22 @@ class Allocation:
                 return placed, False
             refusals[pool.hostname] = str(placed)
         return None
+
+    def _places(self, wanted: Wanted) -> list[Reservation]:
+        """Where the other instances of the type are, and where former ones still may run."""
+        pods = (
+            pod.reservation
+            for pod in self._ledger.pods.values()
+            if pod.index != wanted.index and pod.type == wanted.spec.type
+        )
+        former = (
+            retired.reservation
+            for retired in self._ledger.retired.values()
+            if retired.pod.rpartition("-")[0] == wanted.spec.type
+            and retired.pod != wanted.name
+            and any(task.live for task in retired.tasks)
+        )
+        return [place for place in (*pods, *former) if place is not None]
 
     def _crowd(self) -> dict[str, int]:
         """How many pod instances of ours each agent has."""

@@ -66,10 +66,12 @@ def _as_known(status: TaskStatus) -> TaskStatus:
 def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], now: float) -> Pod:
     """The pod instance once the status of one of its tasks is known."""
     before = next(task for task in pod.tasks if task.id == status.task_id)
+    spec = next((t for t in spec_of(pod).tasks if t.name == before.name), None)
+    if spec is not None and spec.readiness_check is not None:
+        status = replace(status, has_check=True)  # silence is no proof that it is ready
     task = task_after(before, status, now)
     if task == before:
         return pod
-    spec = next((t for t in spec_of(pod).tasks if t.name == task.name), None)
     if spec is not None:
         if at_goal(spec, task):
             task = replace(task, reached=task.config_id)
