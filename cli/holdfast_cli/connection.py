@@ -1,7 +1,7 @@
 """Talking to the scheduler's API, and telling apart what can go wrong on the way."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -49,13 +49,27 @@ class Connection:
         """Read what is at the path, given in parts. `good` are the statuses that are answers."""
         return self._ask("GET", path, good)
 
-    def post(self, *path: str) -> Reply:
-        return self._ask("POST", path, (200,))
+    def post(
+        self,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, str] | None = None,
+        good: Collection[int] = (200,),
+    ) -> Reply:
+        """Give an order; `body` goes with it as JSON."""
+        return self._ask("POST", path, good, query, body)
 
     def delete(self, *path: str) -> Reply:
         return self._ask("DELETE", path, (200,))
 
-    def _ask(self, method: str, path: tuple[str, ...], good: Collection[int]) -> Reply:
+    def _ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        good: Collection[int],
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, str] | None = None,
+    ) -> Reply:
         import requests
 
         url = "/".join([self.url, "v1", *(quote(part, safe="") for part in path)])
@@ -66,6 +80,8 @@ class Connection:
                 response = session.request(
                     method,
                     url,
+                    params=query,
+                    json=body,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
                     headers={"accept": "application/json"},
@@ -104,7 +120,7 @@ class Connection:
             raise self._stranger(method, url, status)
         if status == 404:
             raise NotFound(message)
-        if status == 409:
+        if status in (400, 409):
             raise Refused(message)
         raise Trouble(message)
 

@@ -23,14 +23,17 @@ json_option = click.option(
 
 _COLOURS = {
     "green": ("COMPLETE", "RUNNING", "FINISHED", "in-use"),
-    "cyan": ("IN_PROGRESS", "STARTING", "STARTED", "STAGING", "DEPLOYING", "RECOVERING"),
+    "cyan": (
+        *("IN_PROGRESS", "PREPARED", "STARTING", "STARTED", "STAGING", "DEPLOYING", "RECOVERING"),
+        "start",
+    ),
     "yellow": (
-        *("DELAYED", "KILLING", "STOPPING", "UNREACHABLE", "UNPLACED"),
-        *("retired", "quarantined"),
+        *("WAITING", "DELAYED", "KILLING", "STOPPING", "UNREACHABLE", "UNPLACED"),
+        *("retired", "quarantined", "warning", "restart", "resize"),
     ),
     "red": (
         *("ERROR", "FAILED", "LOST", "DROPPED", "GONE", "GONE_BY_OPERATOR", "UNKNOWN"),
-        *("DOWN", "DISCONNECTED", "to-be-destroyed"),
+        *("DOWN", "DISCONNECTED", "to-be-destroyed", "refused", "decommission"),
     ),
 }
 _COLOUR_OF = {word.upper(): colour for colour, words in _COLOURS.items() for word in words}

@@ -1,5 +1,8 @@
-"""`holdfast plan`."""
+"""`holdfast plan`: what the scheduler does and waits for, and the operator's word on it."""
 
+import re
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -7,25 +10,38 @@ import click
 from holdfast_cli import output
 from holdfast_cli.connection import Connection
 from holdfast_cli.output import Shown
+from holdfast_cli.preview import preview
+from holdfast_cli.service import HEALTH_STATUSES
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 PLAN_STATUSES = (200, 202, 417)
 """Complete, under way, with errors: all are answers."""
+ORDER_STATUSES = (200, 208)
+"""Done, or nothing to do."""
+BUILT_IN = frozenset({"deploy", "recovery", "decommission"})
+"""Plans that begin by themselves; all others are started by an operator."""
 
 
 @click.group()
 def plan() -> None:
-    """What the scheduler is doing: deploying, recovering."""
+    """What the scheduler is doing: deploying, recovering, and plans of your own."""
 
 
 @plan.command("list")
 @click.pass_obj
 @output.reads
 def list_plans(api: Connection) -> Shown:
-    """The names of all plans."""
-    return api.get("plans"), lambda names: click.echo("\n".join(names))
+    """All plans, and how far each is."""
+    return api.get("plans"), lambda _names: _table(api)
+
+
+def _table(api: Connection) -> None:
+    plans = api.get("health", good=HEALTH_STATUSES).data["plans"]
+    output.show_table(
+        ("plan", "status"), ((name, output.status(status)) for name, status in plans.items())
+    )
 
 
 @plan.command("show")
@@ -33,11 +49,12 @@ def list_plans(api: Connection) -> Shown:
 @click.pass_obj
 @output.reads
 def show_plan(api: Connection, name: str) -> Shown:
-    """A plan with its phases and steps."""
+    """A plan with its phases and steps, and how to let go what waits for you."""
     return api.get("plans", name, good=PLAN_STATUSES), lambda body: _tree(name, body)
 
 
 plan.add_command(show_plan, "status")
+plan.add_command(preview)
 
 
 def _tree(name: str, body: dict[str, Any]) -> None:
@@ -51,6 +68,8 @@ def _tree(name: str, body: dict[str, Any]) -> None:
     output.show(tree)
     for error in body["errors"]:
         output.show(_line("", "ERROR", error))
+    for number, hint in enumerate(_hints(name, body)):
+        click.echo(hint if number else f"\n{hint}")
 
 
 def _line(name: str, status: str, message: str = "") -> "Text":
@@ -58,3 +77,132 @@ def _line(name: str, status: str, message: str = "") -> "Text":
 
     line = Text(f"{name} " if name else "").append_text(output.status(status))
     return line.append(f": {message}") if message else line
+
+
+def _hints(name: str, body: dict[str, Any]) -> Iterator[str]:
+    """What waits for an operator, each with the command that lets it go."""
+    if body["status"] == "COMPLETE":
+        return
+    steps = [step for phase in body["phases"] for step in phase["steps"]]
+    if body["interrupted"] and name not in BUILT_IN:
+        yield f"{name} waits to be started: {_command('start', name)}"
+        if any(step["status"] != "PENDING" for step in steps):
+            yield f"To go on where it is: {_command('resume', name)}"
+    elif body["interrupted"]:
+        yield f"{name} is interrupted. To let it go on: {_command('resume', name)}"
+    for phase in body["phases"]:
+        held = [step["name"] for step in phase["steps"] if step["status"] == "WAITING"]
+        if phase["interrupted"] and phase["status"] != "COMPLETE":
+            resume = _command("resume", name, phase["name"])
+            yield f"{phase['name']} is interrupted. To let it go on: {resume}"
+        elif held:
+            resume = _command("resume", name, phase["name"])
+            yield f"Held back as canaries: {', '.join(held)}. To let the first go: {resume}"
+
+
+def _command(verb: str, *names: str) -> str:
+    return shlex.join(["holdfast", "plan", verb, *names])
+
+
+# -- orders -----------------------------------------------------------------------------------
+
+
+def _parameters(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            # The value may be a secret: it is not repeated.
+            raise click.BadParameter(
+                f"expected NAME=VALUE, with a name of letters, digits and _; its name is {name!r}"
+            )
+        if name in parameters:
+            raise click.BadParameter(f"{name} is given twice")
+        parameters[name] = value
+    return parameters
+
+
+@plan.command("start")
+@click.argument("plan")
+@click.option(
+    *("-p", "--parameter", "parameters"),
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_parameters,
+    help="A variable for the plan's tasks; may be repeated.",
+)
+@click.pass_obj
+def start_plan(api: Connection, plan: str, parameters: Mapping[str, str]) -> None:
+    """Start PLAN, one of your own: from its beginning when it is complete, else where it is."""
+    _order(api, plan, "start", body=parameters)
+
+
+@plan.command("stop")
+@click.argument("plan")
+@click.pass_obj
+def stop_plan(api: Connection, plan: str) -> None:
+    """Stop PLAN, one of your own; it begins anew when it is started again."""
+    _order(api, plan, "stop")
+
+
+@click.command("interrupt")
+@click.argument("plan")
+@click.argument("phase", required=False)
+@click.pass_obj
+def interrupt_plan(api: Connection, plan: str, phase: str | None) -> None:
+    """Have PLAN, or a PHASE of it, take up no more steps; what it started goes on."""
+    _order(api, plan, "interrupt", phase)
+
+
+@click.command("continue")
+@click.argument("plan")
+@click.argument("phase", required=False)
+@click.pass_obj
+def continue_plan(api: Connection, plan: str, phase: str | None) -> None:
+    """Let PLAN, or a PHASE of it, go on. Canaries are let go one by one, by their PHASE."""
+    _order(api, plan, "continue", phase)
+
+
+@click.command("restart")
+@click.argument("plan")
+@click.argument("phase", required=False)
+@click.argument("step", required=False)
+@click.pass_obj
+def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None) -> None:
+    """Begin PLAN, a PHASE or a STEP of it anew: its tasks are launched again in turn."""
+    _order(api, plan, "restart", phase, step)
+
+
+@click.command("force-complete")
+@click.argument("plan")
+@click.argument("phase")
+@click.argument("step")
+@click.pass_obj
+def force_complete_plan(api: Connection, plan: str, phase: str, step: str) -> None:
+    """Count a STEP as complete, whatever its tasks do, so that the plan goes on."""
+    _order(api, plan, "forceComplete", phase, step)
+
+
+for _order_command, _names in (
+    (interrupt_plan, ("interrupt", "pause")),
+    (continue_plan, ("continue", "resume")),
+    (restart_plan, ("restart", "force-restart")),
+    (force_complete_plan, ("force-complete", "force")),
+):
+    for _name in _names:
+        plan.add_command(_order_command, _name)
+
+
+def _order(
+    api: Connection,
+    plan: str,
+    action: str,
+    phase: str | None = None,
+    step: str | None = None,
+    body: Mapping[str, str] | None = None,
+) -> None:
+    named = {key: value for key, value in (("phase", phase), ("step", step)) if value is not None}
+    reply = api.post("plans", plan, action, query=named, body=body, good=ORDER_STATUSES)
+    click.echo(reply.data["message"])

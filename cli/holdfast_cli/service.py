@@ -9,7 +9,7 @@ from holdfast_cli.connection import Connection
 from holdfast_cli.errors import EXIT_TROUBLE
 from holdfast_cli.output import Shown
 
-HEALTH_STATUSES = (200, 202, 203, 208, 500, 503)
+HEALTH_STATUSES = (200, 202, 203, 207, 208, 500, 503)
 
 
 @click.command()
