@@ -5,6 +5,7 @@ stored but not sent is found and asked about at the next start.
 """
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -63,6 +64,7 @@ class Engine:
         self._failed: list[ev.Event] = []
         self._answers: dict[str, Future[Answer]] = {}
         self._stepping: set[str] = set()
+        self._stopping = threading.Event()
         self._now = 0.0
         self.view: View = core.view(clock())
 
@@ -89,6 +91,7 @@ class Engine:
 
     def stop(self) -> None:
         """Have `run` return after the cycle under way; tasks run on."""
+        self._stopping.set()
         self._queue.put(None)
 
     # -- the loop -----------------------------------------------------------------------------
@@ -141,6 +144,8 @@ class Engine:
             try:
                 self._store.commit(writes)
             except StoreUnavailable as error:
+                if self._stopping.is_set():
+                    raise  # nothing of this cycle was stored, nothing is sent
                 if not told:
                     log.warning("standing still, tasks run on", reason=str(error))
                     told = True

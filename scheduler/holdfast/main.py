@@ -6,10 +6,13 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 import structlog
@@ -25,7 +28,7 @@ from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
-from holdfast.mesos.leader import MasterAddressError
+from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.placement.owner import roles, uses_gpus
 from holdfast.service.load import load
@@ -33,6 +36,7 @@ from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
 from holdfast.state.store import LeadershipLost, StoreError
 from holdfast.state.zookeeper import ZooKeeperStore
+from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast_executor import archive
 
 EXIT_BAD_INPUT = 1
@@ -41,6 +45,8 @@ EXIT_LEADERSHIP_LOST = 8
 EXIT_API = 9
 EXIT_RECORDS = 14
 """Exit codes; those below 14 mean what they mean in dcos-commons (ProcessExit)."""
+
+WATCH_SECONDS = 0.5
 
 log = structlog.get_logger("holdfast")
 
@@ -51,6 +57,19 @@ class Fatal(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line's."""
+
+    svc_yml: Path
+    master: str | None
+    zookeeper: str | None
+    host: str
+    port: int
+    session_timeout: float
+    principal_secret_file: Path | None
 
 
 class Listener:
@@ -109,118 +128,152 @@ class Listener:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The secret of scheduler.principal, when the master asks for authentication.",
 )
-def main(
-    svc_yml: Path,
-    master: str | None,
-    zookeeper: str | None,
-    host: str,
-    port: int,
-    session_timeout: float,
-    principal_secret_file: Path | None,
-) -> None:
+def main(**given: Any) -> None:
     """Run the scheduler of the service in SVC_YML, rendered with this environment.
 
     Stopping it, in whatever way, leaves the service's tasks running.
     """
     _log_to_stderr()
     try:
-        _run(svc_yml, master, zookeeper, host, port, session_timeout, principal_secret_file)
+        _run(Options(**given))
     except Fatal as fatal:
         click.echo(f"Error: {fatal}", err=True)
         raise SystemExit(fatal.code) from None
 
 
-def _run(
-    svc_yml: Path,
-    master: str | None,
-    zookeeper: str | None,
-    host: str,
-    port: int,
-    session_timeout: float,
-    principal_secret_file: Path | None,
-) -> None:
-    service = _service(svc_yml)
-    stop = threading.Event()
-    ended: list[Fatal] = []
-    engine: Engine | None = None
+class Ending:
+    """Brings the process to its end, once, from whatever thread noticed that it must end."""
 
-    def end(fatal: Fatal | None = None) -> None:
-        if fatal is not None:
-            ended.append(fatal)
-        stop.set()
-        if engine is not None:
-            engine.stop()
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.fatal: Fatal | None = None
+        self.engine: Engine | None = None
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
+    def __call__(self, fatal: Fatal | None = None) -> None:
+        self.fatal = self.fatal or fatal
+        self.stop.set()
+        if self.engine is not None:
+            self.engine.stop()
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("stopping; tasks run on", signal=signal.Signals(number).name)
-        end()
+        self()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+
+def _run(options: Options) -> None:
+    service = _service(options.svc_yml)
+    ending = Ending()
+    signal.signal(signal.SIGTERM, ending.on_signal)
+    signal.signal(signal.SIGINT, ending.on_signal)
     try:
-        detector = detector_for(master or f"zk://{service.zookeeper}/mesos")
-    except MasterAddressError as error:
+        detector = detector_for(options.master or f"zk://{service.zookeeper}/mesos")
+        hosts = parse_zk_address(options.zookeeper or service.zookeeper)
+    except (MasterAddressError, ZkAddressError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
     store = ZooKeeperStore(
-        zookeeper or service.zookeeper,
+        hosts.hosts,
         service.name,
-        address=f"{host}:{port}",
-        on_lost=lambda reason: end(Fatal(reason, EXIT_LEADERSHIP_LOST)),
-        session_timeout=session_timeout,
+        address=f"{options.host}:{options.port}",
+        on_lost=lambda reason: ending(Fatal(reason, EXIT_LEADERSHIP_LOST)),
+        session_timeout=options.session_timeout,
+        auth=hosts.auth,
     )
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-        executor = archive.build(Path(folder) / "holdfast-executor.pyz")
-        name = f"holdfast-executor-{archive.digest(executor)[:16]}.pyz"
-        if not store.start(stop, _tell) or not store.elect(stop, _tell):
-            raise ended[0] if ended else SystemExit(0)
-        try:
-            ledger, errors = open_ledger(store.load(), service)
-        except (BadRecord, StoreError) as error:
+    try:
+        if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
+            _lead(options, service, store, detector, ending)
+    except LeadershipLost as error:
+        ending(Fatal(str(error), EXIT_LEADERSHIP_LOST))
+    except StoreError as error:
+        if not ending.stop.is_set():
             raise Fatal(str(error), EXIT_RECORDS) from error
-        for refused in errors:
-            log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
-        settings = LaunchSettings(f"http://{host}:{port}/v1/artifacts/{name}", host, port)
-        core = Core(ledger, settings, _new_id, errors)
-        access = Access(
-            service.principal if principal_secret_file else None,
-            principal_secret_file.read_text().strip() if principal_secret_file else None,
-        )
-        connection = SchedulerConnection(
-            calls.framework_info(
-                service.name,
-                roles=roles(ledger.service),
-                user=service.user,
-                principal=service.principal,
-                hostname=host,
-                webui_url=service.web_url or f"http://{host}:{port}",
-                gpus=uses_gpus(ledger.service),
-            ),
-            detector,
-            Listener(lambda event: engine.post(event) if engine else None, end),
-            framework_id=ledger.framework_id,
-            suppressed_roles=lambda: roles(ledger.service) if core.suppressed else (),
-            access=access,
-        )
-        engine = Engine(core, store, connection, _new_id)
-        server = ApiServer(create_app(engine, {name: executor}), host, port)
-        try:
-            server.start()
-        except AddressError as error:
-            store.close()
-            raise Fatal(str(error), EXIT_API) from error
-        log.info("leading", service=service.name, api=f"http://{host}:{port}", epoch=store.epoch)
-        connection.start()
-        try:
-            if not stop.is_set():
-                engine.run()
-        except LeadershipLost as error:
-            ended.append(Fatal(str(error), EXIT_LEADERSHIP_LOST))
-        finally:
-            connection.stop()
-            server.stop()
-            store.close()
-    if ended:
-        raise ended[0]
+    finally:
+        store.close()
+    if ending.fatal:
+        raise ending.fatal
+
+
+def _lead(
+    options: Options,
+    service: ServiceSpec,
+    store: ZooKeeperStore,
+    detector: LeaderDetector,
+    ending: Ending,
+) -> None:
+    """Be the one scheduler of the service until something ends it."""
+    try:
+        ledger, errors = open_ledger(store.load(), service)
+    except BadRecord as error:
+        raise Fatal(str(error), EXIT_RECORDS) from error
+    for refused in errors:
+        log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
+    name, executor = _executor()
+    base = f"http://{options.host}:{options.port}"
+    settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
+    core = Core(ledger, settings, _new_id, errors)
+    secret_file = options.principal_secret_file
+    connection = SchedulerConnection(
+        calls.framework_info(
+            service.name,
+            roles=roles(ledger.service),
+            user=service.user,
+            principal=service.principal,
+            hostname=options.host,
+            webui_url=service.web_url or base,
+            gpus=uses_gpus(ledger.service),
+        ),
+        detector,
+        Listener(lambda event: engine.post(event), ending),
+        framework_id=ledger.framework_id,
+        suppressed_roles=lambda: roles(ledger.service) if core.suppressed else (),
+        access=Access(service.principal, secret_file.read_text().strip())
+        if secret_file
+        else Access(),
+    )
+    engine = ending.engine = Engine(core, store, connection, _new_id)
+    server = ApiServer(create_app(engine, {name: executor}), options.host, options.port)
+    try:
+        server.start()
+    except AddressError as error:
+        raise Fatal(str(error), EXIT_API) from error
+    log.info("leading", service=service.name, api=base, epoch=store.epoch)
+    watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
+    watch.start()
+    connection.start()
+    try:
+        if not ending.stop.is_set():
+            engine.run()
+    finally:
+        connection.stop()
+        server.stop()
+
+
+def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:
+    """End the process when ZooKeeper stays away for longer than a session.
+
+    Another scheduler may lead by then. This one could not write, but it could still take the
+    framework back from its successor when a master fails over.
+    """
+    seen = time.monotonic()
+    while not ending.stop.wait(WATCH_SECONDS):
+        if store.connected:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > options.session_timeout:
+            reason = f"ZooKeeper has been out of reach for {options.session_timeout:g} s"
+            ending(
+                Fatal(
+                    f"{reason}: another scheduler may lead by now, so this one stops. Tasks run on;"
+                    " start it again, it waits for ZooKeeper.",
+                    EXIT_LEADERSHIP_LOST,
+                )
+            )
+            store.close()  # a commit under way would wait for ZooKeeper
+
+
+def _executor() -> tuple[str, bytes]:
+    """The executor's archive, under a name that tells its content: agents cache it by name."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        path = archive.build(Path(folder) / "executor.pyz")
+        return f"holdfast-executor-{archive.digest(path)[:16]}.pyz", path.read_bytes()
 
 
 def _service(path: Path) -> ServiceSpec:

@@ -1,7 +1,6 @@
 """The HTTP API as an ASGI application."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import orjson
 import structlog
@@ -18,13 +17,13 @@ log = structlog.get_logger("holdfast.api")
 
 def create_app(
     source: ServiceSource,
-    artifacts: Mapping[str, Path],
+    artifacts: Mapping[str, bytes],
     answer_seconds: float = ANSWER_SECONDS,
 ) -> FastAPI:
     """The API over a running service. `artifacts` are the files agents fetch, by name.
 
-    The files are read now, so that a name stands for the same bytes as long as this runs. Every
-    error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the engine.
+    Every error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the
+    engine.
     """
     app = FastAPI(
         title="Holdfast",
@@ -33,8 +32,7 @@ def create_app(
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
     )
-    files = {name: path.read_bytes() for name, path in artifacts.items()}
-    app.include_router(api_router(source, files, answer_seconds))
+    app.include_router(api_router(source, artifacts, answer_seconds))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)
     app.add_exception_handler(Exception, _unexpected)
