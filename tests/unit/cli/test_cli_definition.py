@@ -185,7 +185,7 @@ def test_what_belongs_to_the_container_restarts_the_whole_pod(run: Run, deployed
     [
         (("cpus: 0.5", "cpus: 1"), "node.cpus"),
         (("memory: 256", "memory: 512"), "node.memory"),
-        (("size: 1000", "size: 2000"), "node.volumes"),
+        (("cpus: 0.5", "cpus: 0.5\n        gpus: 1"), "node.gpus"),
     ],
 )
 def test_other_amounts_resize_in_place(
