@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core import allocation, core, leftovers
+from holdfast.core import agenda, allocation, core, leftovers
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.demand import Demand, Wish
@@ -42,7 +42,7 @@ def sends_before_it_stores(patch: pytest.MonkeyPatch) -> None:
 
 
 def starts_beside_its_predecessor(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(core.Core, "_predecessor", lambda self, name: None)
+    patch.setattr(agenda.Agenda, "_predecessor", lambda self, name: None)
 
 
 def makes_missing_volumes_anew(patch: pytest.MonkeyPatch) -> None:
@@ -86,10 +86,10 @@ def kills_but_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def skips_steps(patch: pytest.MonkeyPatch) -> None:
-    def candidates(strategy: Any, steps: Iterable[plan.Step]) -> tuple[plan.Step, ...]:
-        return tuple(step for step in steps if step.status is not plan.Status.COMPLETE)
+    def candidates(self: plan.Phase) -> tuple[plan.Step, ...]:
+        return tuple(step for step in self.steps if step.status is not plan.Status.COMPLETE)
 
-    patch.setattr(plan, "_candidates", candidates)
+    patch.setattr(plan.Phase, "candidates", candidates)
 
 
 def never_suppresses(patch: pytest.MonkeyPatch) -> None:
