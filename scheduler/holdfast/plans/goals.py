@@ -1,6 +1,6 @@
 """Where the tasks of a pod instance stand on the way to their goals."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass
 
 from holdfast.mesos.messages import TaskState
@@ -38,11 +38,11 @@ def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
     """Whether the task has reached its goal as aimed at; what became of it since does not count."""
     if task is None or task.reached is None:
         return False
+    # It may have been launched with another configuration since it was done under this one.
+    as_asked = aim.same_config(task.reached) and aim.same_config(task.config_id)
     if aim.run and task.run != aim.run:
-        return spec.goal is Goal.RUNNING and aim.first_run and aim.same_config(task.reached)
-    if spec.goal is Goal.ONCE:
-        return True
-    return aim.same_config(task.reached)
+        return spec.goal is Goal.RUNNING and aim.first_run and as_asked
+    return spec.goal is Goal.ONCE or as_asked
 
 
 def is_under_way(task: Task, aim: Aim) -> bool:
@@ -52,6 +52,11 @@ def is_under_way(task: Task, aim: Aim) -> bool:
     return task.live and task.stopping is None and as_aimed
 
 
+def is_delayed(task: Task, aim: Aim, now: float) -> bool:
+    """Whether it pauses after failures; with another configuration it is tried at once."""
+    return task.not_before > now and aim.same_config(task.config_id)
+
+
 def task_status(spec: TaskSpec, task: Task | None, aim: Aim, now: float) -> Status:
     """The status of one task of a step."""
     if task is not None and is_done(spec, task, aim):
@@ -59,9 +64,9 @@ def task_status(spec: TaskSpec, task: Task | None, aim: Aim, now: float) -> Stat
     if task is None:
         return Status.PENDING
     if task.dead:
-        return Status.DELAYED if task.not_before > now else Status.PENDING
+        return Status.DELAYED if is_delayed(task, aim, now) else Status.PENDING
     if not is_under_way(task, aim):
-        return Status.PREPARED if task.stopping else Status.PENDING
+        return Status.PREPARED if task.live and task.stopping else Status.PENDING
     if task.state in (TaskState.STAGING, TaskState.STARTING):
         return Status.STARTING
     return Status.STARTED
@@ -84,17 +89,35 @@ def least(statuses: Iterable[Status]) -> Status:
 
 
 def step_status(
-    spec: PodSpec, pod: Pod | None, tasks: Iterable[str], aim: Aim, now: float
+    spec: PodSpec,
+    pod: Pod | None,
+    tasks: Collection[str],
+    aim: Aim,
+    deployed: Collection[str],
+    now: float,
 ) -> Status:
     """The status of a step of the deploy plan or of a custom plan.
 
-    Once complete a step stays so: what fails later is the recovery plan's business.
+    Once complete a step stays so: what fails later, or is replaced, is the recovery plan's
+    business. `deployed` are the tasks whose deployment was done under what the pod asks for now.
     """
-    if pod is not None and not aim.run and pod.deployed and aim.same_config(pod.deployed):
+    if (
+        pod is not None
+        and not aim.run
+        and all(
+            name in deployed and _is_not_elsewhere(spec.task(name), pod.task(name), aim)
+            for name in tasks
+        )
+    ):
         return Status.COMPLETE
     return least(
         task_status(spec.task(name), pod.task(name) if pod else None, aim, now) for name in tasks
     )
+
+
+def _is_not_elsewhere(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
+    """Whether the last launch, if any, was with the configuration aimed at."""
+    return task is None or spec.goal is Goal.ONCE or aim.same_config(task.config_id)
 
 
 def planned_tasks(service: ServiceSpec, pod_type: str, index: int) -> tuple[str, ...]:
@@ -124,22 +147,39 @@ def any_plan_tasks(service: ServiceSpec, pod_type: str, index: int) -> frozenset
     )
 
 
-def unwell(spec: PodSpec, pod: Pod) -> tuple[str, ...]:
+def unwell(
+    spec: PodSpec, pod: Pod, planned: Container[str], forced: Container[str] = ()
+) -> tuple[str, ...]:
     """The tasks that must be recovered, or are being: RUNNING ones that ran and do not now.
 
-    An essential one takes all others that ran with it.
+    An essential one takes all others that ran with it. Only what some plan launches (`planned`)
+    is recovered; what was launched in a step that was `forced` counts as if it had run.
     """
     ran = [
         (task_spec, task)
         for task_spec in spec.tasks
         if task_spec.goal is Goal.RUNNING
+        and task_spec.name in planned
         and (task := pod.task(task_spec.name)) is not None
-        and (task.reached is not None or task.run == RESTART)
+        and (task.reached is not None or task.run == RESTART or task.name in forced)
     ]
     ill = [(task_spec, task) for task_spec, task in ran if not task.running]
     if any(task_spec.essential and is_down(task) for task_spec, task in ill):
         return tuple(task.name for _, task in ran)
     return tuple(task.name for _, task in ill)
+
+
+def serves(spec: PodSpec, pod: Pod, planned: Container[str]) -> bool:
+    """Whether an instance that was launched does what it is for: its essential tasks run."""
+    of_it = [
+        (task_spec, task)
+        for task_spec in spec.tasks
+        if task_spec.goal is Goal.RUNNING
+        and task_spec.name in planned
+        and (task := pod.task(task_spec.name)) is not None
+    ]
+    essential = [task for task_spec, task in of_it if task_spec.essential]
+    return all(task.running for task in essential or [task for _, task in of_it])
 
 
 def is_down(task: Task) -> bool:
