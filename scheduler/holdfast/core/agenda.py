@@ -3,30 +3,35 @@
 Reads and changes the ledger; everything it decides is a function of the records and the time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.allocation import Wanted
 from holdfast.core.ledger import Ledger
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.plans.derive import (
+    BUILT_IN,
     DECOMMISSION,
     DEPLOY,
     RECOVERY,
     Situation,
     all_plans,
+    custom_specs,
     deploy_spec,
     surplus,
 )
-from holdfast.plans.goals import Aim, any_plan_tasks, unwell
+from holdfast.plans.goals import Aim, any_plan_tasks, serves
 from holdfast.plans.orders import Canary, Orders
 from holdfast.plans.plan import Plan, Status, Step
 from holdfast.records import Pod, Retired
-from holdfast.service.model import Strategy
+from holdfast.service.model import Goal, Strategy
 
 CANARY_STRATEGIES = frozenset({Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY})
 CANARIES = 2
 """How many steps of a canary phase wait for an operator's word, as in dcos-commons."""
+
+Need = tuple[str, str, str]
+"""A pod instance, and the `task` or the resource `set` of it, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Job:
             self.config_id,
             start.tasks,
             start.join,
-            self.work.aim.run,
+            None if self.work.recovers else self.work.aim.run,
             self.parameters,
         )
 
@@ -85,6 +90,7 @@ class Agenda:
                 orders=ledger.orders,
                 target=ledger.asks_as_target,
                 spec_of=ledger.spec_of,
+                deployed_tasks=ledger.deployed_tasks,
                 reasons=reasons,
                 errors=errors,
                 updating=ledger.updating,
@@ -93,23 +99,30 @@ class Agenda:
         )
 
     def renew_orders(self, plans: Callable[[float], tuple[Plan, ...]], now: float) -> None:
-        """A new target makes what was forced void, and its canaries wait for a word again."""
+        """With a new target, or a new run, canaries wait for a word again and forced is void."""
         ledger = self._ledger
-        known = ledger.orders.get(DEPLOY, Orders(DEPLOY))
-        spec = deploy_spec(ledger.service, ledger.updating)
-        cautious = {p.name for p in spec.phases if p.strategy in CANARY_STRATEGIES}
-        if known.about == ledger.target_id or not (cautious or known.forced or known.canaries):
-            return
-        canaries = {
-            phase.name: Canary(
-                tuple(s.name for s in phase.steps if s.status is not Status.COMPLETE)[:CANARIES]
-            )
-            for phase in plans(now)[0].phases
-            if phase.name in cautious
-        }
-        ledger.put_orders(
-            replace(known, about=ledger.target_id, canaries=canaries, forced=frozenset())
-        )
+        deploy = deploy_spec(ledger.service, ledger.updating)
+        for spec in (deploy, *custom_specs(ledger.service)):
+            name = DEPLOY if spec is deploy else spec.name
+            known = ledger.orders.get(name, Orders(name))
+            about = ledger.target_id if spec is deploy else known.run_id
+            cautious = {p.name for p in spec.phases if p.strategy in CANARY_STRATEGIES}
+            if spec is deploy:
+                concerned = bool(cautious or known.forced or known.canaries)
+            else:
+                concerned = bool(cautious) and known.run > 0
+            if not concerned or known.about == about:
+                continue
+            plan = next(plan for plan in plans(now) if plan.name == name)
+            canaries = {
+                phase.name: Canary(
+                    tuple(s.name for s in phase.steps if s.status is not Status.COMPLETE)[:CANARIES]
+                )
+                for phase in plan.phases
+                if phase.name in cautious
+            }
+            forced = frozenset() if spec is deploy else known.forced
+            ledger.put_orders(replace(known, about=about, canaries=canaries, forced=forced))
 
     def moves(self, plans: Sequence[Plan], now: float) -> Moves:
         """Make every move that needs no offer; the rest is for whoever has offers."""
@@ -145,10 +158,25 @@ class Agenda:
                 result.wanted.append(job.wanted(name, move))
         return True
 
-    def note_progress(self, deploy: Plan) -> bool:
-        """Remember that the whole service is deployed: the next change of it is an update."""
+    def note_progress(self, plans: Sequence[Plan]) -> bool:
+        """Remember what plans have completed; true when the whole service is deployed now.
+
+        The next change of a deployed service is an update.
+        """
         ledger = self._ledger
-        if ledger.deployed == ledger.target_id or deploy.status is not Status.COMPLETE:
+        for plan in plans:
+            orders = ledger.orders.get(plan.name)
+            if plan.name in BUILT_IN or orders is None or orders.run == 0:
+                continue
+            done = {
+                (phase.name, step.name)
+                for phase in plan.phases
+                for step in phase.steps
+                if step.status is Status.COMPLETE
+            }
+            if not done <= orders.done:
+                ledger.put_orders(replace(orders, done=orders.done | done))
+        if ledger.deployed == ledger.target_id or plans[0].status is not Status.COMPLETE:
             return False
         ledger.set_deployed()
         return True
@@ -156,23 +184,85 @@ class Agenda:
     def _jobs(self, plans: Sequence[Plan]) -> dict[str, list[Job]]:
         """What the plans want of each pod instance, in the order of their claims.
 
-        Tasks that one plan is starting or stopping are not touched by another.
+        What one plan is starting or stopping is not touched by another, nor the resource set of
+        a task that runs to its end. A plan of the operator's that needs what recovery needs, in
+        order to launch it itself, goes first: otherwise they would undo each other's work.
         """
         ledger = self._ledger
-        claimed: dict[tuple[str, str], str] = {}
-        for plan in plans:
-            for step in plan.steps():
-                if step.status in (Status.PREPARED, Status.STARTING):
-                    for task in step.tasks:
-                        claimed.setdefault((step.pod, task), plan.name)
+        open_ = [(plan, step) for plan in plans for step in self._candidates(plan)]
+        claimed = self._claims(plans)
+        recovering = {
+            key for plan, step in open_ if plan.name == RECOVERY for key in self._needs(step)
+        }
+
+        def rank(entry: tuple[Plan, Step]) -> int:
+            plan, step = entry
+            if plan.name in BUILT_IN:
+                return 0 if plan.name == DEPLOY else 2
+            return 1 if recovering & self._needs(step) else 3
+
         jobs: dict[str, list[Job]] = {}
-        for plan in plans:
-            if plan.name == DECOMMISSION:
-                continue
-            for step in plan.candidates():
-                if all(claimed.get((step.pod, t), plan.name) == plan.name for t in step.tasks):
-                    jobs.setdefault(step.pod, []).append(self._job(plan.name, step))
+        for plan, step in sorted(open_, key=rank):
+            if all(claimed.get(key, plan.name) == plan.name for key in self._needs(step)):
+                jobs.setdefault(step.pod, []).append(self._job(plan.name, step))
         return {name: jobs[name] for name in ledger.instance_names() if name in jobs}
+
+    def _candidates(self, plan: Plan) -> list[Step]:
+        """The plan's candidates, and what its phases at work have for broken instances.
+
+        Those hold up all others (max-unavailable), so they must not have to wait for them.
+        """
+        if plan.name == DECOMMISSION:
+            return []
+        steps = list(plan.candidates())
+        if plan.name != DEPLOY:
+            return steps
+        taken = {step.pod for step in steps}
+        for phase in plan.candidate_phases():
+            for step in phase.released():
+                pod = self._ledger.pods.get(step.pod)
+                if pod is not None and step.pod not in taken and self._is_broken(pod):
+                    steps.append(step)
+                    taken.add(step.pod)
+        return steps
+
+    def _claims(self, plans: Sequence[Plan]) -> dict[Need, str]:
+        claimed: dict[Need, str] = {}
+        recovery_last = sorted(plans, key=lambda plan: plan.name == RECOVERY)
+        for plan in recovery_last:
+            candidates = self._candidates(plan)
+            for step in plan.steps():
+                if step.status is Status.STARTING or (
+                    step.status is Status.PREPARED and step in candidates
+                ):
+                    for task in step.tasks:
+                        claimed.setdefault((step.pod, "task", task), plan.name)
+                if step.status in (Status.STARTING, Status.STARTED):
+                    for set_id in self._ending_sets(step):
+                        claimed.setdefault((step.pod, "set", set_id), plan.name)
+        return claimed
+
+    def _ending_sets(self, step: Step) -> set[str]:
+        """The resource sets in use by tasks of the step that will end by themselves."""
+        ledger = self._ledger
+        pod = ledger.pods.get(step.pod)
+        spec = ledger.service.pod(ledger.instance(step.pod)[0])
+        return {
+            spec.resources(spec.task(name)).id
+            for name in step.tasks
+            if spec.task(name).goal is not Goal.RUNNING
+            and pod is not None
+            and (task := pod.task(name)) is not None
+            and task.live
+        }
+
+    def _needs(self, step: Step) -> set[Need]:
+        """The tasks of the step, and the resource sets they run on."""
+        spec = self._ledger.service.pod(self._ledger.instance(step.pod)[0])
+        known = [task for task in spec.tasks if task.name in step.tasks]
+        return {(step.pod, "task", name) for name in step.tasks} | {
+            (step.pod, "set", spec.resources(task).id) for task in known
+        }
 
     def _job(self, plan: str, step: Step) -> Job:
         ledger = self._ledger
@@ -208,9 +298,21 @@ class Agenda:
         return f"at most {most} may be down at a time (max-unavailable), and {down[0]} is"
 
     def _is_down(self, pod: Pod) -> bool:
-        """Whether an instance that was deployed does not serve now."""
-        return pod.deployed is not None and (
-            not pod.tasks or bool(unwell(self._ledger.spec_of(pod), pod))
+        """Whether an instance that was launched does not serve now."""
+        if not pod.tasks:
+            return pod.deployed is not None
+        planned = any_plan_tasks(self._ledger.service, pod.type, pod.index)
+        return not serves(self._ledger.spec_of(pod), pod, planned)
+
+    def _is_broken(self, pod: Pod) -> bool:
+        """Whether an instance never came up as it was launched, so that recovery is no help."""
+        if not pod.tasks or not self._is_down(pod):
+            return False
+        return any(
+            task.reached is None
+            or not self._ledger.asks_the_same(pod.type, task.config_id)(task.reached)
+            for task in pod.tasks
+            if not task.running
         )
 
     def end_unplanned(self, now: float) -> bool:
@@ -226,11 +328,24 @@ class Agenda:
             if not ledger.asks_as_target(spec.type)(ledger.launched_with(pod)):
                 continue
             planned = any_plan_tasks(ledger.service, spec.type, index)
-            extra = tuple(t.name for t in pod.tasks if t.live and t.name not in planned)
-            if extra:
-                self._stop(pod, Stop(extra, "no plan has it any more"))
+            extra = {t.name for t in pod.tasks if t.name not in planned}
+            if any(t.name in extra and (t.live or t.reached) for t in pod.tasks):
+                self._end(pod, extra)
+        orders = ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
         leaving = surplus(ledger.service, ledger.pods)
-        return bool(leaving) and self._decommission(leaving[0], now)
+        if not leaving or orders.interrupted or leaving[0].name in orders.phases:
+            return False
+        return self._decommission(leaving[0], now)
+
+    def _end(self, pod: Pod, names: Container[str]) -> None:
+        """Stop tasks for good; should a plan have them again, they are deployed anew."""
+        tasks = tuple(replace(t, reached=None) if t.name in names else t for t in pod.tasks)
+        ended = replace(pod, tasks=tasks, deployed=None)
+        if self._ledger.is_deployed(ended, self._ledger.target_id):
+            ended = replace(ended, deployed=self._ledger.target_id)
+        self._ledger.put_pod(ended)
+        live = tuple(t.name for t in ended.tasks if t.live and t.name in names)
+        self._stop(ended, Stop(live, "no plan has it any more"))
 
     def _decommission(self, pod: Pod, now: float) -> bool:
         """Kill its tasks, then give its place back; its volumes stay until destroyed by name."""

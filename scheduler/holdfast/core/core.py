@@ -77,6 +77,7 @@ class Core:
         self._agenda = Agenda(ledger, new_id)
         self._allocation = Allocation(ledger, settings, new_id)
         self._counters: dict[str, int] = {}
+        self._derived: tuple[object, tuple[Plan, ...]] | None = None
         self._out: list[Effect] = []
 
     # -- the way in ---------------------------------------------------------------------------
@@ -265,6 +266,7 @@ class Core:
                     text = destroy_volume(self.ledger, event.target, known, now)
                     self._sweep(now)
                 case _:
+                    self._agenda.renew_orders(self._plans, now)
                     status, text = order(self.ledger, self._plans(now), event)
         except Refused as refusal:
             self._out.append(Reply(event.id, refusal.status, {"message": str(refusal)}))
@@ -278,8 +280,12 @@ class Core:
     # -- decisions ----------------------------------------------------------------------------
 
     def _plans(self, now: float) -> tuple[Plan, ...]:
+        """Every plan as it stands; derived anew only when something of it can have changed."""
         reasons = {name: explanation.reason for name, explanation in self._explanations.items()}
-        return self._agenda.plans(reasons, self._errors, now)
+        basis = (self.ledger.revision, now, reasons)
+        if self._derived is None or self._derived[0] != basis:
+            self._derived = (basis, self._agenda.plans(reasons, self._errors, now))
+        return self._derived[1]
 
     def _decide_moves(self, now: float) -> list[Wanted]:
         """Make every move that needs no offer; the rest are the tasks to start."""
@@ -287,7 +293,7 @@ class Core:
         if self._agenda.end_unplanned(now):
             self._sweep(now)
         plans = self._plans(now)
-        if self._agenda.note_progress(plans[0]):
+        if self._agenda.note_progress(plans):
             self._decide("the service is deployed")
         agenda = self._agenda.moves(plans, now)
         for text in self._agenda.take_decisions():

@@ -60,6 +60,8 @@ class Ledger:
         self._owners: dict[str, str] = {}
         self._same: dict[tuple[str, str, str], bool] = {}
         self._writes: dict[str, dict[str, Any] | None] = {}
+        self.revision = 0
+        """Grows with every change, so that what was derived can be told to be still true."""
         for pod in (pods or {}).values():
             self._index_pod(pod)
         for left in (retired or {}).values():
@@ -73,42 +75,42 @@ class Ledger:
             if self._owners.get(task.id) == pod.name:
                 del self._owners[task.id]
         self._index_pod(pod)
-        self._writes[records.pod_path(pod.name)] = records.pod_to_json(pod)
+        self._write(records.pod_path(pod.name), records.pod_to_json(pod))
 
     def drop_pod(self, name: str) -> None:
         for task in self.pods.pop(name).tasks:
             self._owners.pop(task.id, None)
-        self._writes[records.pod_path(name)] = None
+        self._write(records.pod_path(name), None)
 
     def put_retired(self, retired: Retired) -> None:
         self._index_retired(retired)
-        self._writes[records.retired_path(retired.id)] = records.retired_to_json(retired)
+        self._write(records.retired_path(retired.id), records.retired_to_json(retired))
 
     def drop_retired(self, id_: str) -> None:
         for task in self.retired.pop(id_).tasks:
             self._owners.pop(task.id, None)
-        self._writes[records.retired_path(id_)] = None
+        self._write(records.retired_path(id_), None)
 
     def put_intent(self, intent: DestroyIntent) -> None:
         self.intents[intent.volume_id] = intent
-        self._writes[records.intent_path(intent.volume_id)] = records.intent_to_json(intent)
+        self._write(records.intent_path(intent.volume_id), records.intent_to_json(intent))
 
     def drop_intent(self, volume_id: str) -> None:
         del self.intents[volume_id]
-        self._writes[records.intent_path(volume_id)] = None
+        self._write(records.intent_path(volume_id), None)
 
     def put_orders(self, orders: Orders) -> None:
         self.orders[orders.plan] = orders
-        self._writes[orders_path(orders.plan)] = orders_to_json(orders)
+        self._write(orders_path(orders.plan), orders_to_json(orders))
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""
         self.deployed = self.target_id
-        self._writes[DEPLOYED_PATH] = {"config": self.target_id}
+        self._write(DEPLOYED_PATH, {"config": self.target_id})
 
     def set_framework_id(self, framework_id: str) -> None:
         self.framework_id = framework_id
-        self._writes[FRAMEWORK_PATH] = {"id": framework_id}
+        self._write(FRAMEWORK_PATH, {"id": framework_id})
 
     def touch(self) -> None:
         """Have something written, unchanged, so that a fenced scheduler finds out."""
@@ -116,8 +118,8 @@ class Ledger:
 
     def store_target(self) -> None:
         """Have the target configuration written; done once, when it is new."""
-        self._writes[config_path(self.target_id)] = to_json(self.service)
-        self._writes[TARGET_PATH] = {"id": self.target_id, "updating": self.updating}
+        self._write(config_path(self.target_id), to_json(self.service))
+        self._write(TARGET_PATH, {"id": self.target_id, "updating": self.updating})
 
     def drop_unused_configs(self) -> None:
         """Forget the configurations that neither the target nor any pod instance needs."""
@@ -128,7 +130,11 @@ class Ledger:
             used.update({pod.deployed} if pod.deployed else ())
         for config_id in set(self.configs) - used:
             del self.configs[config_id]
-            self._writes[config_path(config_id)] = None
+            self._write(config_path(config_id), None)
+
+    def _write(self, path: str, record: dict[str, Any] | None) -> None:
+        self.revision += 1
+        self._writes[path] = record
 
     def take_writes(self) -> list[tuple[str, dict[str, Any] | None]]:
         """What must be stored before anything is sent; each path once, in order of change."""
@@ -215,6 +221,12 @@ class Ledger:
         aim = Aim(self.asks_the_same(pod.type, config_id))
         names = planned_tasks(service, pod.type, pod.index)
         return bool(names) and all(is_done(spec.task(n), pod.task(n), aim) for n in names)
+
+    def deployed_tasks(self, pod: Pod) -> tuple[str, ...]:
+        """What the deploy plan launches in the instance under the configuration it is deployed."""
+        service = self.configs.get(pod.deployed or "")
+        spec = self._pod_of(pod.deployed, pod.type) if pod.deployed else None
+        return planned_tasks(service, pod.type, pod.index) if service and spec else ()
 
     def launched_with(self, pod: Pod) -> str:
         """The configuration of what runs of the instance, or ran last; it must have tasks."""
