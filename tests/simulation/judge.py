@@ -138,7 +138,10 @@ class Judge:
     # -- I8 -----------------------------------------------------------------------------------
 
     def _in_turn(self, pod: str, config: str) -> None:
-        """A first launch, or one with a new configuration, comes after its predecessors' goals."""
+        """A first launch, or one with a new configuration, comes after its predecessors' goals.
+
+        Only an instance that never came up with the former one may take its turn before them.
+        """
         assert self._target is not None
         first = pod not in self._launched
         if not first:
@@ -146,6 +149,8 @@ class Judge:
             same = self._same(_type(pod), config, former)
             if same or self.replaced.get(pod, -1.0) >= at:
                 return  # a recovery, not a step of the plan
+            if not self._came_up(pod, former):
+                return  # it is broken and holds up the others, so it may be mended first
         for before in _predecessors(self._target, pod):
             type_ = _type(before)
             for task in self._target.pod(type_).tasks:
@@ -158,6 +163,15 @@ class Judge:
                     self.violate(
                         "I8", f"{pod} is launched before {before} reached its goal ({task.name})"
                     )
+
+    def _came_up(self, pod: str, config: str) -> bool:
+        """Whether all that keeps running in the instance did so under the configuration."""
+        wanted = {
+            task.name
+            for task in self._configs[config].pod(_type(pod)).tasks
+            if task.goal is Goal.RUNNING
+        }
+        return wanted <= {name for name, other in self._reached.get(pod, ()) if other == config}
 
     def _same(self, pod_type: str, one: str, other: str) -> bool:
         return one == other or not pod_changed(

@@ -20,6 +20,7 @@ from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
 from holdfast.placement.owner import role_for
 from holdfast.placement.pool import AgentPool, PoolKey, pools
+from holdfast.plans.goals import RESTART
 from holdfast.records import Pod, Reservation, Retired, Task
 from holdfast.service.model import PodSpec
 
@@ -43,7 +44,8 @@ class Wanted:
     """Tasks of a pod instance to start: `spec` is it under the configuration `config_id`.
 
     `join` them to the executor that runs; otherwise the instance starts with a new one. `run` and
-    `parameters` are those of a custom plan.
+    `parameters` are those of a custom plan; what is recovered (`run` is None) stays of the run it
+    was.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Wanted:
     config_id: str
     tasks: tuple[str, ...]
     join: bool = False
-    run: str = ""
+    run: str | None = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -281,8 +283,13 @@ class Allocation:
     def _tasks(self, wanted: Wanted, old: Pod, now: float) -> tuple[Task, ...]:
         """All tasks of the record: those launched now are staging, the others as they were."""
         tasks = {task.name: task for task in old.tasks}
+        same = self._ledger.asks_the_same(wanted.spec.type, wanted.config_id)
         for name in wanted.tasks:
             before = tasks.get(name)
+            tried = before if before and same(before.config_id) else None
+            run = wanted.run
+            if run is None:
+                run = before.run if before and before.run != RESTART else ""
             tasks[name] = Task(
                 name=name,
                 id=f"{self._prefix()}{wanted.name}-{name}__{self._new_id()}",
@@ -290,10 +297,11 @@ class Allocation:
                 state=TaskState.STAGING,
                 since=now,
                 launched=now,
-                reached=before.reached if before else None,
-                run=wanted.run,
-                failures=before.failures if before else 0,
-                not_before=before.not_before if before else 0.0,
+                # A new run of a custom plan has its goal before it, whatever was before.
+                reached=before.reached if before and not wanted.run else None,
+                run=run,
+                failures=tried.failures if tried else 0,
+                not_before=tried.not_before if tried else 0.0,
             )
         order = [task.name for task in wanted.spec.tasks]
         known = [name for name in order if name in tasks]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from holdfast.plans.goals import Aim, is_done, is_under_way
+from holdfast.plans.goals import Aim, is_delayed, is_done, is_under_way
 from holdfast.records import Pod, Task
 from holdfast.service.changes import executor_changed
 from holdfast.service.model import PodSpec
@@ -60,7 +60,7 @@ def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -
     `former` is the pod as its live tasks were launched.
     """
     if pod is None or not pod.tasks:
-        return _start(pod, work.tasks, now)
+        return _start(work, pod, work.tasks, now)
     if any(task.uncertain for task in pod.tasks):
         return _out_of_sight(work, pod, now)
     open_ = [name for name in work.tasks if not _is_settled(work, pod.task(name), name)]
@@ -71,7 +71,7 @@ def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -
         return stops
     if any((task := pod.task(name)) and task.live for name in open_):
         return Wait("its tasks are being stopped")
-    return _start(pod, tuple(open_), now)
+    return _start(work, pod, tuple(open_), now)
 
 
 def _is_settled(work: Work, task: Task | None, name: str) -> bool:
@@ -91,11 +91,17 @@ def _in_the_way(work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[st
     outdated = [t for t in pod.tasks if t.live and t.name in opened]
     if outdated and not all(task.stopping for task in outdated):
         return _stop(outdated, "it is to be launched anew")
-    essential = any(work.spec.task(name).essential for name in opened)
+    essential = [name for name in opened if work.spec.task(name).essential]
     if work.recovers and essential:
-        others = [t for t in pod.tasks if t.live and t.name in work.tasks and t.stopping is None]
+        # What was launched after the failure is fresh already.
+        down = max((t.since for t in pod.tasks if t.name in essential), default=0.0)
+        others = [
+            t
+            for t in pod.tasks
+            if t.live and t.name in work.tasks and t.stopping is None and t.launched <= down
+        ]
         if others:
-            return _stop(others, f"its fellow {opened[0]} is down")
+            return _stop(others, f"its fellow {essential[0]} is down")
     sets = {work.spec.resources(work.spec.task(name)).id for name in opened}
     same_set = [
         task
@@ -123,11 +129,15 @@ def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
     names = tuple(dict.fromkeys([*lost, *opened]))
     where = pod.reservation.hostname if pod.reservation else "?"
     waits_for = f"agent {where}, which has its data and cannot be reached, is back"
-    return _delayed(pod, names, now) or Start(names, waits_for=waits_for)
+    return _delayed(work, pod, names, now) or Start(names, waits_for=waits_for)
 
 
-def _start(pod: Pod | None, tasks: tuple[str, ...], now: float) -> Move:
-    delayed = _delayed(pod, tasks, now)
+def _start(work: Work, pod: Pod | None, tasks: tuple[str, ...], now: float) -> Move:
+    if pod is not None and work.recovers:
+        # What must run does not wait for what need not.
+        ready = [n for n in tasks if work.spec.task(n).essential or not _pauses(work, pod, n, now)]
+        tasks = tuple(ready) or tasks
+    delayed = _delayed(work, pod, tasks, now)
     if delayed is not None or pod is None or pod.reservation is None:
         return delayed or Start(tasks)
     where = pod.reservation.hostname
@@ -138,9 +148,15 @@ def _start(pod: Pod | None, tasks: tuple[str, ...], now: float) -> Move:
     return Start(tasks, join=True, waits_for=f"agent {where} offers its resources again")
 
 
-def _delayed(pod: Pod | None, tasks: Iterable[str], now: float) -> Wait | None:
+def _pauses(work: Work, pod: Pod, name: str, now: float) -> bool:
+    task = pod.task(name)
+    return task is not None and is_delayed(task, work.aim, now)
+
+
+def _delayed(work: Work, pod: Pod | None, tasks: Iterable[str], now: float) -> Wait | None:
     """The pause after a failure. The tasks of a launch wait for each other."""
-    failed = [task for name in tasks if pod and (task := pod.task(name)) and task.not_before > now]
+    paused = [name for name in tasks if pod and _pauses(work, pod, name, now)]
+    failed = [task for name in paused if pod and (task := pod.task(name))]
     if not failed:
         return None
     worst = max(failed, key=lambda task: task.not_before)

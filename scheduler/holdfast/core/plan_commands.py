@@ -8,13 +8,12 @@ from holdfast.core import events as ev
 from holdfast.core.commands import Refused
 from holdfast.core.ledger import Ledger
 from holdfast.plans import orders as of_plans
-from holdfast.plans.derive import DECOMMISSION, DEPLOY, RECOVERY
+from holdfast.plans.derive import BUILT_IN, DECOMMISSION, DEPLOY, RECOVERY
 from holdfast.plans.goals import RESTART
 from holdfast.plans.orders import ALREADY, OK, Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-BUILT_IN = frozenset({DEPLOY, RECOVERY, DECOMMISSION})
 
 
 def order(ledger: Ledger, plans: Sequence[Plan], command: ev.Command) -> tuple[int, str]:
@@ -41,6 +40,8 @@ def order(ledger: Ledger, plans: Sequence[Plan], command: ev.Command) -> tuple[i
             new, status = of_plans.interrupt(known, plan, phase)
             text = f"{what} takes up no more steps; what it started goes on"
         case ev.Verb.PLAN_FORCE_COMPLETE:
+            if plan.name in (RECOVERY, DECOMMISSION):
+                raise Refused(409, f"{plan.name} is about tasks as they are; use interrupt")
             new, status = of_plans.force_complete(known, plan, phase, step)
             text = f"{what} counts as complete, whatever its tasks do"
         case ev.Verb.PLAN_START:
@@ -102,14 +103,24 @@ def _restart(
         for a_step in a_phase.steps
         if step is None or a_step.name == step.name
     ]
-    if all(a_step.status is Status.PENDING for a_step in chosen):
+    if plan.name == DECOMMISSION or all(s.status is Status.PENDING for s in chosen):
         return known, ALREADY
     for a_step in chosen:
-        _launch_anew(ledger, a_step)
-    new = of_plans.unforced(replace(known, interrupted=False), phase, step)
+        if plan.name == RECOVERY:
+            _forgive(ledger, a_step)
+        else:
+            _launch_anew(ledger, a_step)
+    new = of_plans.restart(known, phase, step)
     if plan.name not in BUILT_IN and phase is None:
         new = replace(new, run=new.run + 1)
     return new, OK
+
+
+def _forgive(ledger: Ledger, step: Step) -> None:
+    """Have the step's tasks tried again without a pause."""
+    pod = ledger.pods[step.pod]
+    tasks = (replace(task, failures=0, not_before=0.0) for task in pod.tasks)
+    ledger.put_pod(replace(pod, tasks=tuple(tasks)))
 
 
 def _launch_anew(ledger: Ledger, step: Step) -> None:

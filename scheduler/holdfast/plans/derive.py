@@ -1,11 +1,12 @@
 """The plans of a service, derived from what it asks for, from the records and from the orders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from holdfast.plans.goals import (
     Aim,
     SameConfig,
+    any_plan_tasks,
     planned_tasks,
     recovery_status,
     step_status,
@@ -20,6 +21,7 @@ DEPLOY = "deploy"
 UPDATE = "update"
 RECOVERY = "recovery"
 DECOMMISSION = "decommission"
+BUILT_IN = frozenset({DEPLOY, RECOVERY, DECOMMISSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Situation:
     """All that plans are derived from.
 
     `target` tells for a pod type which configurations ask the same as the target, `spec_of` what
-    a pod instance was launched as, `reasons` what each waiting pod instance waits for, `errors`
+    a pod instance was launched as, `deployed_tasks` what of an instance was deployed when
+    `Pod.deployed` says that it was, `reasons` what each waiting pod instance waits for, `errors`
     why a changed svc.yml was refused; `updating` whether the service was deployed before.
     """
 
@@ -37,6 +40,7 @@ class Situation:
     orders: Mapping[str, Orders]
     target: Callable[[str], SameConfig]
     spec_of: Callable[[Pod], PodSpec]
+    deployed_tasks: Callable[[Pod], Collection[str]]
     reasons: Mapping[str, str]
     errors: tuple[str, ...]
     updating: bool
@@ -49,10 +53,13 @@ def all_plans(situation: Situation) -> tuple[Plan, ...]:
     decommission = decommission_plan(situation)
     if decommission.phases:
         plans.append(decommission)
-    plans += [
-        custom_plan(situation, spec) for spec in situation.service.plans if spec.name != UPDATE
-    ]
+    plans += [custom_plan(situation, spec) for spec in custom_specs(situation.service)]
     return tuple(plans)
+
+
+def custom_specs(service: ServiceSpec) -> list[PlanSpec]:
+    """The plans of svc.yml that an operator starts."""
+    return [spec for spec in service.plans if spec.name not in (UPDATE, *BUILT_IN)]
 
 
 def deploy_spec(service: ServiceSpec, updating: bool) -> PlanSpec:
@@ -67,9 +74,7 @@ def deploy_spec(service: ServiceSpec, updating: bool) -> PlanSpec:
 def deploy_plan(situation: Situation) -> Plan:
     """The plan that brings every pod instance to the target configuration."""
     spec = deploy_spec(situation.service, situation.updating)
-    orders = situation.orders.get(DEPLOY, Orders(DEPLOY))
-    if orders.about != situation.target_id:
-        orders = Orders(DEPLOY, orders.interrupted, orders.phases)
+    orders = _deploy_orders(situation)
     return Plan(
         DEPLOY,
         spec.strategy,
@@ -77,6 +82,14 @@ def deploy_plan(situation: Situation) -> Plan:
         situation.errors,
         orders.interrupted,
     )
+
+
+def _deploy_orders(situation: Situation) -> Orders:
+    """The orders on the deploy plan, without those about another configuration."""
+    orders = situation.orders.get(DEPLOY, Orders(DEPLOY))
+    if orders.about == situation.target_id:
+        return orders
+    return Orders(DEPLOY, orders.interrupted, orders.phases)
 
 
 def custom_plan(situation: Situation, spec: PlanSpec) -> Plan:
@@ -88,37 +101,59 @@ def custom_plan(situation: Situation, spec: PlanSpec) -> Plan:
 
 def recovery_plan(situation: Situation) -> Plan:
     """The plan that brings back what ran before; one phase for each pod that is not well."""
+    orders = situation.orders.get(RECOVERY, Orders(RECOVERY))
+    forced = _forced_tasks(situation)
     phases = []
     for spec, index in situation.service.instances():
         pod = situation.pods.get(f"{spec.type}-{index}")
         if pod is None:
             continue
-        tasks = recovery_tasks(situation, pod, index)
+        tasks = _recovery_tasks(situation, pod, forced.get(pod.name, frozenset()))
         if not tasks:
             continue
         status = recovery_status(pod, tasks, situation.now)
         name = step_name(pod.name, tasks)
         reason = situation.reasons.get(pod.name, "")
-        phases.append(Phase(name, Strategy.SERIAL, (Step(name, pod.name, tasks, status, reason),)))
-    orders = situation.orders.get(RECOVERY, Orders(RECOVERY))
+        steps = (Step(name, pod.name, tasks, status, reason),)
+        phases.append(Phase(name, Strategy.SERIAL, steps, name in orders.phases))
     return Plan(RECOVERY, Strategy.PARALLEL, tuple(phases), (), orders.interrupted)
 
 
-def recovery_tasks(situation: Situation, pod: Pod, index: int) -> tuple[str, ...]:
+def _recovery_tasks(situation: Situation, pod: Pod, forced: Collection[str]) -> tuple[str, ...]:
     """What is to be recovered of a pod instance.
 
     After a replace that is all that was deployed in it, until each task has reached its goal again.
     """
     owed: tuple[str, ...] = ()
     if pod.deployed is not None:
-        planned = planned_tasks(situation.service, pod.type, index)
-        owed = tuple(n for n in planned if (t := pod.task(n)) is None or t.reached is None)
-    ill = unwell(situation.spec_of(pod), pod) if pod.tasks else ()
+        deployed = situation.deployed_tasks(pod)
+        planned = planned_tasks(situation.service, pod.type, pod.index)
+        lacking = (n for n in planned if (t := pod.task(n)) is None or t.reached is None)
+        owed = tuple(name for name in lacking if name in deployed)
+    ill: tuple[str, ...] = ()
+    if pod.tasks:
+        launched = any_plan_tasks(situation.service, pod.type, pod.index)
+        ill = unwell(situation.spec_of(pod), pod, launched, forced)
     return tuple(dict.fromkeys([*ill, *owed]))
+
+
+def _forced_tasks(situation: Situation) -> dict[str, set[str]]:
+    """By pod instance, what is launched by steps of the deploy plan that were forced."""
+    orders = _deploy_orders(situation)
+    forced: dict[str, set[str]] = {}
+    for phase in deploy_spec(situation.service, situation.updating).phases:
+        spec = situation.service.pod(phase.pod)
+        for index in range(spec.count if orders.forced else 0):
+            pod = f"{phase.pod}-{index}"
+            for tasks in phase.steps_of(spec, index):
+                if (phase.name, step_name(pod, tasks)) in orders.forced:
+                    forced.setdefault(pod, set()).update(tasks)
+    return forced
 
 
 def decommission_plan(situation: Situation) -> Plan:
     """The plan that ends pod instances the service no longer asks for, the last ones first."""
+    orders = situation.orders.get(DECOMMISSION, Orders(DECOMMISSION))
     phases = []
     for pod in surplus(situation.service, situation.pods):
         steps = [
@@ -133,8 +168,9 @@ def decommission_plan(situation: Situation) -> Plan:
         held = sorted(pod.reservation.resource_ids) if pod.reservation else []
         steps += [Step(f"unreserve-{id_}", pod.name, (), Status.PENDING) for id_ in held]
         steps.append(Step(f"erase-{pod.name}", pod.name, (), Status.PENDING))
-        phases.append(Phase(pod.name, Strategy.SERIAL, tuple(steps)))
-    return Plan(DECOMMISSION, Strategy.SERIAL, tuple(phases))
+        stopped = pod.name in orders.phases
+        phases.append(Phase(pod.name, Strategy.SERIAL, tuple(steps), stopped))
+    return Plan(DECOMMISSION, Strategy.SERIAL, tuple(phases), (), orders.interrupted)
 
 
 def surplus(service: ServiceSpec, pods: Mapping[str, Pod]) -> list[Pod]:
@@ -160,10 +196,13 @@ def _phase(situation: Situation, phase: PhaseSpec, orders: Orders, run: bool) ->
     steps = []
     for index in range(spec.count):
         pod = situation.pods.get(f"{phase.pod}-{index}")
+        deployed: Collection[str] = ()
+        if pod is not None and pod.deployed and aim.same_config(pod.deployed):
+            deployed = situation.deployed_tasks(pod)
         for tasks in phase.steps_of(spec, index):
             name = step_name(f"{phase.pod}-{index}", tasks)
-            status = step_status(spec, pod, tasks, aim, situation.now)
-            if (phase.name, name) in orders.forced:
+            status = step_status(spec, pod, tasks, aim, deployed, situation.now)
+            if (phase.name, name) in orders.forced | orders.done:
                 status = Status.COMPLETE
             held = canary is not None and name in canary.held and status is not Status.COMPLETE
             reason = situation.reasons.get(f"{phase.pod}-{index}", "")

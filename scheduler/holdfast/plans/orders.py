@@ -35,7 +35,8 @@ class Orders:
     `interrupted` stops the plan, `phases` single phases of it. `forced` are (phase, step) declared
     complete, `canaries` those of each canary phase. Both are about one configuration or run,
     named by `about`: with another they are void. `run` counts the runs of a custom plan, which
-    has `parameters`.
+    has `parameters`; `done` are the steps it has completed: other plans may launch their tasks
+    again, which must not set it back.
     """
 
     plan: str
@@ -46,6 +47,7 @@ class Orders:
     about: str = ""
     run: int = 0
     parameters: Mapping[str, str] = field(default_factory=dict)
+    done: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def run_id(self) -> str:
@@ -109,23 +111,34 @@ def start(orders: Orders, plan: Plan, parameters: Mapping[str, str]) -> Orders:
         parameters=dict(parameters),
         run=orders.run + 1 if again else orders.run,
         forced=frozenset() if again else orders.forced,
+        done=frozenset() if again else orders.done,
     )
 
 
 def stop(orders: Orders) -> Orders:
     """`plan stop` of a custom plan: interrupted, and back at its beginning."""
-    return replace(orders, interrupted=True, run=orders.run + 1, forced=frozenset())
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    return replace(orders, interrupted=True, run=orders.run + 1, forced=nothing, done=nothing)
 
 
-def unforced(orders: Orders, phase: Phase | None, step: Step | None) -> Orders:
-    """The orders without what was forced in the phase or step: it is to be done again."""
-    kept = {
-        (a_phase, a_step)
-        for a_phase, a_step in orders.forced
-        if (phase is not None and a_phase != phase.name)
-        or (step is not None and a_step != step.name)
-    }
-    return replace(orders, forced=frozenset(kept))
+def restart(orders: Orders, phase: Phase | None, step: Step | None) -> Orders:
+    """`plan restart`: what was done or forced of the plan, phase or step is to be done again.
+
+    What is restarted also goes on, if it was interrupted (dcos-commons).
+    """
+
+    def others(steps: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        return frozenset(
+            (a_phase, a_step)
+            for a_phase, a_step in steps
+            if (phase is not None and a_phase != phase.name)
+            or (step is not None and a_step != step.name)
+        )
+
+    new = replace(orders, forced=others(orders.forced), done=others(orders.done))
+    if phase is None:
+        return replace(new, interrupted=False)
+    return new if step else replace(new, phases=new.phases - {phase.name})
 
 
 def orders_to_json(orders: Orders) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def orders_to_json(orders: Orders) -> dict[str, Any]:
         "plan": orders.plan,
         "interrupted": orders.interrupted,
         "phases": sorted(orders.phases),
-        "forced": sorted([phase, step] for phase, step in orders.forced),
+        "forced": _pairs(orders.forced),
         "canaries": {
             name: {"steps": list(canary.steps), "released": canary.released}
             for name, canary in orders.canaries.items()
@@ -142,6 +155,7 @@ def orders_to_json(orders: Orders) -> dict[str, Any]:
         "about": orders.about,
         "run": orders.run,
         "parameters": dict(orders.parameters),
+        "done": _pairs(orders.done),
     }
 
 
@@ -159,4 +173,9 @@ def orders_from_json(data: Json) -> Orders:
         about=data["about"],
         run=data["run"],
         parameters=data["parameters"],
+        done=frozenset((phase, step) for phase, step in data["done"]),
     )
+
+
+def _pairs(steps: frozenset[tuple[str, str]]) -> list[list[str]]:
+    return sorted([phase, step] for phase, step in steps)

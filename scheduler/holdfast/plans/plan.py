@@ -61,18 +61,21 @@ class Phase:
         The steps of one pod instance follow each other in every strategy. While a canary is held
         back, only canaries that were let go are worked on.
         """
-        if self.interrupted:
-            return ()
-        open_ = [step for step in self.steps if step.status is not Status.COMPLETE]
-        if any(step.held for step in open_):
-            held_from = next(n for n, step in enumerate(open_) if step.held)
-            open_ = open_[:held_from]
+        open_ = self.released()
         if self.strategy in (Strategy.SERIAL, Strategy.SERIAL_CANARY):
-            return tuple(open_[:1])
+            return open_[:1]
         first: dict[str, Step] = {}
         for step in open_:
             first.setdefault(step.pod, step)
         return tuple(first.values())
+
+    def released(self) -> tuple[Step, ...]:
+        """The steps not yet done that only the order of the others holds up."""
+        if self.interrupted:
+            return ()
+        open_ = [step for step in self.steps if step.status is not Status.COMPLETE]
+        held_from = next((n for n, step in enumerate(open_) if step.held), len(open_))
+        return tuple(open_[:held_from])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Plan:
     def status(self) -> Status:
         if self.errors:
             return Status.ERROR
-        phases = self._candidate_phases()
+        phases = self.candidate_phases()
         return aggregate(
             [phase.status for phase in self.phases],
             [phase.status for phase in phases],
@@ -98,7 +101,7 @@ class Plan:
 
     def candidates(self) -> tuple[Step, ...]:
         """The steps that may be worked on now, in order."""
-        return tuple(step for phase in self._candidate_phases() for step in phase.candidates())
+        return tuple(step for phase in self.candidate_phases() for step in phase.candidates())
 
     def phase(self, name: str) -> Phase | None:
         return next((phase for phase in self.phases if phase.name == name), None)
@@ -106,7 +109,8 @@ class Plan:
     def steps(self) -> tuple[Step, ...]:
         return tuple(step for phase in self.phases for step in phase.steps)
 
-    def _candidate_phases(self) -> tuple[Phase, ...]:
+    def candidate_phases(self) -> tuple[Phase, ...]:
+        """The phases that may be worked on now."""
         if self.interrupted:
             return ()
         open_ = [phase for phase in self.phases if phase.status is not Status.COMPLETE]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from holdfast.core.discovery import discovery
-from holdfast.core.launch import Launch, LaunchSettings, task_infos
+from holdfast.core.launch import Launch, LaunchSettings, executor_info, task_infos
 from holdfast.mesos.messages import TaskState
 from holdfast.placement.evaluate import Owner, Placement, place
 from holdfast.placement.pool import AgentPool
@@ -41,9 +41,10 @@ def infos() -> list[dict[str, Any]]:
     found = place(Owner(spec, "fw"), POD, "db-0", pool, [], None, lambda: f"id{next(numbers)}")
     assert isinstance(found, Placement), found
     tasks = tuple(Task(t.name, f"task-{t.name}", "config", TaskState.STAGING) for t in POD.tasks)
-    pod = Pod("db", 0, found.reservation, tasks, executor_id="executor")
-    launch = Launch(spec, POD, pod, POD.tasks, found.holding, {}, "fw")
-    return task_infos(launch, LaunchSettings("http://s/e", "s", 8080))
+    settings = LaunchSettings("http://s/e", "s", 8080)
+    executor = executor_info(spec, POD, "db-0", "executor", "fw", found.holding, settings)
+    pod = Pod("db", 0, found.reservation, tasks, executor)
+    return task_infos(Launch(spec, POD, pod, POD.tasks, found.holding, {}, "fw", {}), settings)
 
 
 def amounts(resources: list[dict[str, Any]]) -> dict[str, Any]:
