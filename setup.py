@@ -59,6 +59,7 @@ setup(
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",
             "ruff>=0.4",
+            "schemathesis>=4.32",
             "types-PyYAML",
             "types-psutil",
             "types-requests",

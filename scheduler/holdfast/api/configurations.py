@@ -8,4 +8,4 @@ from holdfast.service.model import ServiceSpec
 
 def configurations(view: View) -> Mapping[str, ServiceSpec]:
     """Every configuration that is known in full."""
-    return {view.target_id: view.service}
+    return {**view.configs, view.target_id: view.service}

@@ -1,9 +1,8 @@
 """The health of the service as an HTTP status, as monitoring of dcos-commons services reads it."""
 
 from holdfast.api.shapes import HealthBody
-from holdfast.core.plan_commands import BUILT_IN
 from holdfast.core.view import View
-from holdfast.plans.derive import DEPLOY
+from holdfast.plans.derive import BUILT_IN, DEPLOY
 from holdfast.plans.plan import Plan, Status
 
 

@@ -105,6 +105,7 @@ class Core:
         return View(
             service=ledger.service,
             target_id=ledger.target_id,
+            configs=dict(ledger.configs),
             framework_id=ledger.framework_id,
             connected=self._connected,
             suppressed=self._demand.suppressed,

@@ -42,6 +42,7 @@ class View:
 
     service: ServiceSpec
     target_id: str
+    configs: Mapping[str, ServiceSpec]
     framework_id: str | None
     connected: bool
     suppressed: bool

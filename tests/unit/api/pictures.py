@@ -130,6 +130,7 @@ def well() -> View:
     return View(
         service=SERVICE,
         target_id="config-1",
+        configs={"config-1": SERVICE},
         framework_id="framework-1",
         connected=True,
         suppressed=False,
