@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from holdfast.service.encode import config_id, from_json, to_json
 from holdfast.service.model import ServiceSpec
@@ -10,9 +10,11 @@ from tests.unit.service.definitions import model
 from tests.unit.service.svc_yaml import to_yaml
 from tests.unit.service.valid_services import services
 
+# Services are too large to be shrunk in a sensible time.
 SLOW = settings(
     max_examples=25,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
