@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.core.allocation import Wanted
+from holdfast.core.commands import REPLACE
 from holdfast.core.ledger import Ledger
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.plans.derive import (
@@ -269,7 +270,7 @@ class Agenda:
         pod_type, index = ledger.instance(step.pod)
         pod = ledger.pods.get(step.pod)
         recovers = plan == RECOVERY
-        config_id = ledger.config_for(pod, may_move=not recovers)
+        config_id = ledger.config_for(pod, may_move=plan == DEPLOY)
         orders = ledger.orders.get(plan, Orders(plan))
         is_run = plan not in (DEPLOY, RECOVERY)
         aim = Aim(
@@ -300,14 +301,16 @@ class Agenda:
     def _is_down(self, pod: Pod) -> bool:
         """Whether an instance that was launched does not serve now."""
         if not pod.tasks:
-            return pod.deployed is not None
+            return pod.deployed is not None or pod.hook == REPLACE
         planned = any_plan_tasks(self._ledger.service, pod.type, pod.index)
         return not serves(self._ledger.spec_of(pod), pod, planned)
 
     def _is_broken(self, pod: Pod) -> bool:
         """Whether an instance never came up as it was launched, so that recovery is no help."""
-        if not pod.tasks or not self._is_down(pod):
+        if not self._is_down(pod):
             return False
+        if not pod.tasks:  # replaced before it was deployed again
+            return pod.deployed is None
         return any(
             task.reached is None
             or not self._ledger.asks_the_same(pod.type, task.config_id)(task.reached)

@@ -6,6 +6,9 @@ from dataclasses import replace
 from holdfast.core.ledger import Ledger
 from holdfast.records import DestroyIntent, Pod, Retired, Task
 
+REPLACE = "replace"
+"""The hook an instance owes that takes over from one that has run."""
+
 
 class Refused(Exception):
     """The order cannot be carried out; `status` is the HTTP status that says so."""
@@ -53,7 +56,7 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
     )
     ledger.put_retired(retired)
     # While a hook is still owed nothing has run yet, and there is nothing to take over from.
-    hook = pod.hook or "replace"
+    hook = pod.hook or REPLACE
     ledger.put_pod(Pod(pod.type, pod.index, hook=hook, deployed=pod.deployed))
     kept = ", ".join(volume.id for volume in retired.reservation.volumes)
     text = f"{name} is being replaced"

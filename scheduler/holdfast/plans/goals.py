@@ -38,9 +38,11 @@ def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
     """Whether the task has reached its goal as aimed at; what became of it since does not count."""
     if task is None or task.reached is None:
         return False
+    if aim.run and task.run == aim.run:
+        return True  # whatever its configuration: a run takes the instances as it finds them
     # It may have been launched with another configuration since it was done under this one.
     as_asked = aim.same_config(task.reached) and aim.same_config(task.config_id)
-    if aim.run and task.run != aim.run:
+    if aim.run:
         return spec.goal is Goal.RUNNING and aim.first_run and as_asked
     return spec.goal is Goal.ONCE or as_asked
 
@@ -48,7 +50,7 @@ def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
 def is_under_way(task: Task, aim: Aim) -> bool:
     """Whether the task was launched as aimed at and may still get there."""
     of_run = task.run == aim.run if aim.run else task.run != RESTART
-    as_aimed = of_run and aim.same_config(task.config_id)
+    as_aimed = of_run and (bool(aim.run) or aim.same_config(task.config_id))
     return task.live and task.stopping is None and as_aimed
 
 

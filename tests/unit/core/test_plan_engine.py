@@ -901,3 +901,50 @@ def test_tasks_that_die_with_their_agent_wait_for_it() -> None:
     world.settle()
     assert sorted(world.names_launched()) == ["db-0-a", "db-0-b"]
     assert world.task("db-0", "a").state is TaskState.RUNNING
+
+
+def test_replaced_while_the_plan_begins_anew() -> None:
+    """It counts as down, and the others wait for it: so it must not wait for them."""
+    spec = build(task("node", volumes=DATA), count=3)
+    world = deployed(spec)
+    world.order(ev.Verb.PLAN_RESTART, "deploy")
+    world.until(lambda: "db-1-node" in world.killed)
+    assert world.order(ev.Verb.POD_REPLACE, "db-1") == 200
+    world.start(changed(spec, cmd="run other"))
+    for _ in range(40):
+        world.round()
+        assert len(world.running()) >= 2
+    assert len(world.running()) == 3
+    assert world.status() is Status.COMPLETE
+
+
+def let_go(world: World) -> None:
+    """Both canaries."""
+    for _ in range(2):
+        assert world.order(ev.Verb.PLAN_CONTINUE, "deploy", phase="db") == 200
+    world.settle(30)
+
+
+def test_a_plan_takes_instances_as_it_finds_them() -> None:
+    """It brings no new configuration along: recovery would take it back, and so on for ever."""
+    spec = build(
+        task("node", volumes=DATA),
+        task("backup", Goal.ONCE),
+        count=2,
+        deploy=(("node",),),
+        strategy=Strategy.SERIAL_CANARY,
+        plans=(plan("backup", "backup"),),
+    )
+    world = World(spec, 2)
+    let_go(world)
+    world.forget()
+    world.start(changed(spec, "node", cpus=1.0))  # it waits for the operator's word
+    world.behaviour["backup"] = ENDS
+    world.order(ev.Verb.PLAN_START, "backup")
+    world.settle(20)
+    assert world.status("backup") is Status.COMPLETE
+    assert world.names_launched() == ["db-0-backup", "db-1-backup"]
+    assert not world.killed
+    let_go(world)
+    assert world.status() is world.status("backup") is Status.COMPLETE
+    assert sorted(world.names_launched()[2:]) == ["db-0-node", "db-1-node"]
