@@ -5,7 +5,7 @@ again until acknowledged, executors survive the agent's process but not the mach
 and volumes survive both and even a new agent id.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,6 +49,10 @@ class Task:
         return TaskLaunch.decode(self.info["data"]).command
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        return TaskLaunch.decode(self.info["data"]).environment
+
+    @property
     def config_id(self) -> str:
         return label_of(self.info, "target_configuration")
 
@@ -63,9 +67,11 @@ class Executor:
     pod: str
     resources: Bag
     volumes: tuple[str, ...]
+    info: Json
     tasks: dict[str, Task] = field(default_factory=dict)
     registered: bool = False
     began: float = 0.0
+    exiting: bool = False
 
 
 class Watch(Protocol):
@@ -260,14 +266,19 @@ class Agent:
                 self.volumes[volume_id] = Volume(volume_id, pod)
         self.total = resources.plus(left, more)
 
-    def run_task(self, info: Json) -> None:
+    def run_task(self, info: Json, launch_executor: bool) -> None:
+        """A launch; `launch_executor` is false when the master takes its executor to be running."""
         spec = info["executor"]
         executor_id = spec["executor_id"]["value"]
         pod = label_of(info, "pod")
         executor = self.executors.get(executor_id)
+        if executor is None and not launch_executor:
+            # slave.cpp, __run: "cannot find executor", gone before the master heard of it.
+            self._drop(info, pod)
+            return
         if executor is None:
             held = resources.bag(spec["resources"])
-            executor = Executor(executor_id, pod, held, tuple(resources.volumes(held)))
+            executor = Executor(executor_id, pod, held, tuple(resources.volumes(held)), spec)
             executor.began = self._clock.now
             self.executors[executor_id] = executor
             self._watch.executor_started(self, executor)
@@ -275,13 +286,21 @@ class Agent:
             self._clock.after(
                 self._clock.between(0.2, 3.0), lambda: self._executor_registered(started)
             )
+        elif executor.exiting and self._clock.random.random() < 0.5:
+            self._drop(info, pod)  # slave.cpp, __run: the executor is TERMINATING
+            return
         task = Task(info["task_id"]["value"], pod, executor_id, info)
         if "check" in info:
             task.ready = False
         executor.tasks[task.id] = task
         self.tasks[task.id] = task
-        if executor.registered:
+        if executor.registered and not executor.exiting:
             self._begin(executor, task)
+
+    def _drop(self, info: Json, pod: str) -> None:
+        id_ = info["task_id"]["value"]
+        task = self.tasks[id_] = Task(id_, pod, "", info)
+        self._update(task, "TASK_DROPPED", "SOURCE_AGENT", reason="REASON_EXECUTOR_TERMINATED")
 
     def kill(self, task_id: str) -> None:
         task = self.tasks.get(task_id)
@@ -388,13 +407,21 @@ class Agent:
         self._send(lambda: self._master().executor_exited(self, executor.id))
 
     def _maybe_exit(self, executor: Executor) -> None:
+        """An executor without tasks ends, unless another joins it in time."""
         if all(task.terminal for task in executor.tasks.values()):
-            self._clock.after(self._clock.between(0.05, 2.0), lambda: self._exit(executor))
+            self._clock.after(self._clock.between(0.05, 1.5), lambda: self._exit(executor))
 
     def _exit(self, executor: Executor) -> None:
-        if self.executors.get(executor.id) is executor and all(
-            task.terminal for task in executor.tasks.values()
+        if (
+            self.executors.get(executor.id) is executor
+            and not executor.exiting
+            and all(task.terminal for task in executor.tasks.values())
         ):
+            executor.exiting = True  # what still comes to it ends with its container
+            self._clock.after(self._clock.between(0.01, 0.5), lambda: self._exited(executor))
+
+    def _exited(self, executor: Executor) -> None:
+        if self.executors.get(executor.id) is executor:
             self.end_executor(executor)
 
     # -- status updates -----------------------------------------------------------------------

@@ -229,6 +229,45 @@ def update(world: World, pick: int) -> None:
     world.update(pick)
 
 
+def plan_start(world: World, pick: int) -> None:
+    """A plan of one's own, each time with another parameter."""
+    own = _chosen(sorted(world.own_plans()), pick)
+    if own is not None:
+        world.order(ev.Verb.PLAN_START, own, parameters={"RUN": world.next_run()})
+
+
+def plan_stop(world: World, pick: int) -> None:
+    own = _chosen(sorted(world.own_plans()), pick)
+    if own is not None:
+        world.order(ev.Verb.PLAN_STOP, own)
+
+
+def plan_interrupt(world: World, pick: int) -> None:
+    _plan_order(world, ev.Verb.PLAN_INTERRUPT, pick, steps=False)
+
+
+def plan_continue(world: World, pick: int) -> None:
+    """The plan goes on, or a phase of it; a canary, if there is one, is let go."""
+    _plan_order(world, ev.Verb.PLAN_CONTINUE, pick, steps=False)
+
+
+def plan_restart(world: World, pick: int) -> None:
+    _plan_order(world, ev.Verb.PLAN_RESTART, pick)
+
+
+def plan_force_complete(world: World, pick: int) -> None:
+    _plan_order(world, ev.Verb.PLAN_FORCE_COMPLETE, pick)
+
+
+def _plan_order(world: World, verb: ev.Verb, pick: int, steps: bool = True) -> None:
+    """About a whole plan, a phase or a step."""
+    plan = _chosen(world.newest.engine.view.plans, pick)
+    phase = _chosen(plan.phases, pick // 5) if plan is not None and pick % 3 else None
+    step = _chosen(phase.steps, pick // 25) if phase is not None and steps and pick % 2 else None
+    if plan is not None:
+        world.order(verb, plan.name, phase.name if phase else None, step.name if step else None)
+
+
 KINDS: dict[str, Callable[[World, int], None]] = {
     action.__name__: action
     for action in (
@@ -257,6 +296,12 @@ KINDS: dict[str, Callable[[World, int], None]] = {
         pod_replace,
         destroy,
         update,
+        plan_start,
+        plan_stop,
+        plan_interrupt,
+        plan_continue,
+        plan_restart,
+        plan_force_complete,
     )
 } | {
     "call_rejected": _next_call("rejected"),

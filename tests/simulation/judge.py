@@ -1,12 +1,12 @@
-"""Judges what really happens against the invariants I1-I3 and I7-I9 of the design."""
+"""Judges what really happens against the invariants I1-I3, I7 and I9 of the design."""
 
 from collections.abc import Callable
 
-from holdfast.service.changes import pod_changed
 from holdfast.service.encode import config_id
-from holdfast.service.model import Goal, ServiceSpec, Strategy
+from holdfast.service.model import ServiceSpec
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
+from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.resources import Json
 from tests.simulation.scheduler import Records, Scheduler
 
@@ -30,13 +30,17 @@ class Judge:
         self._configs: dict[str, ServiceSpec] = {}
         self._target: ServiceSpec | None = None
         self._executors: set[str] = set()
-        self._launched: dict[str, tuple[float, str]] = {}
+        self._launched: dict[str, float] = {}
         self._owned: dict[str, tuple[frozenset[str], float]] = {}
-        self._reached: dict[str, set[tuple[str, str]]] = {}
+        self.plans = PlanJudge(self._configs, self.replaced, self.violate, lambda: clock.now)
+        records.watch = self.plans.stored
 
     def target(self, spec: ServiceSpec) -> None:
-        """The operator wants this service from now on."""
+        """The operator wants this service from now on; instances beyond its counts may go."""
         self._configs[config_id(spec)] = spec
+        wanted = {f"{pod.type}-{index}" for pod, index in spec.instances()}
+        for pod in self._owned.keys() - wanted:
+            self.replaced[pod] = self._clock.now
         self._target = spec
 
     def violate(self, invariant: str, text: str) -> None:
@@ -57,9 +61,8 @@ class Judge:
         executor_id = info["executor"]["executor_id"]["value"]
         if executor_id not in self._executors:
             self._executors.add(executor_id)
-            config = label_of(info, "target_configuration")
-            self._in_turn(pod, config)
-            self._launched[pod] = (self._clock.now, config)
+            self._launched[pod] = self._clock.now
+        self.plans.launched(info)
 
     def destroying(self, volume_id: str) -> None:
         if volume_id not in self.ordered or volume_id not in self._records.recorded_intents:
@@ -100,7 +103,7 @@ class Judge:
         if self.replaced.get(new.pod, -1.0) < self._decided(old):
             self.violate("I2", f"{where}, and no operator replaced it")
             return
-        launched, _ = self._launched[new.pod]
+        launched = self._launched[new.pod]
         unsure = max(
             elsewhere.last_contact_lost,
             elsewhere.last_registered,
@@ -115,6 +118,8 @@ class Judge:
         before = self._owned.get(executor.pod)
         if before is not None and volumes == before[0]:
             return
+        if before is not None and before[0] < volumes:
+            before = None  # an update has added some; what was there is there
         if before is not None and self.replaced.get(executor.pod, -1.0) < before[1]:
             self.violate(
                 "I3",
@@ -132,66 +137,8 @@ class Judge:
             self.violate("I3", f"volume {volume.id} of {volume.pod} is lost")
 
     def task_at_goal(self, task: Task) -> None:
-        name = task.info["name"].removeprefix(f"{task.pod}-")
-        self._reached.setdefault(task.pod, set()).add((name, task.config_id))
-
-    # -- I8 -----------------------------------------------------------------------------------
-
-    def _in_turn(self, pod: str, config: str) -> None:
-        """A first launch, or one with a new configuration, comes after its predecessors' goals.
-
-        Only an instance that never came up with the former one may take its turn before them.
-        """
-        assert self._target is not None
-        first = pod not in self._launched
-        if not first:
-            at, former = self._launched[pod]
-            same = self._same(_type(pod), config, former)
-            if same or self.replaced.get(pod, -1.0) >= at:
-                return  # a recovery, not a step of the plan
-            if not self._came_up(pod, former):
-                return  # it is broken and holds up the others, so it may be mended first
-        for before in _predecessors(self._target, pod):
-            type_ = _type(before)
-            for task in self._target.pod(type_).tasks:
-                reached = {c for name, c in self._reached.get(before, ()) if name == task.name}
-                if task.goal is Goal.ONCE or first:
-                    missing = not reached
-                else:
-                    missing = not any(self._same(type_, config, other) for other in reached)
-                if missing:
-                    self.violate(
-                        "I8", f"{pod} is launched before {before} reached its goal ({task.name})"
-                    )
-
-    def _came_up(self, pod: str, config: str) -> bool:
-        """Whether all that keeps running in the instance did so under the configuration."""
-        wanted = {
-            task.name
-            for task in self._configs[config].pod(_type(pod)).tasks
-            if task.goal is Goal.RUNNING
-        }
-        return wanted <= {name for name, other in self._reached.get(pod, ()) if other == config}
-
-    def _same(self, pod_type: str, one: str, other: str) -> bool:
-        return one == other or not pod_changed(
-            self._configs[one].pod(pod_type), self._configs[other].pod(pod_type)
-        )
+        self.plans.task_at_goal(task)
 
 
 def _type(pod: str) -> str:
     return pod.rpartition("-")[0]
-
-
-def _predecessors(service: ServiceSpec, pod: str) -> list[str]:
-    """The pod instances whose steps come before this one's in a serial order."""
-    type_, _, index = pod.rpartition("-")
-    earlier: list[str] = []
-    for phase in service.deploy.phases:
-        count = int(index) if phase.pod == type_ else service.pod(phase.pod).count
-        names = [f"{phase.pod}-{number}" for number in range(count)]
-        if phase.pod == type_:
-            return earlier + (names if phase.strategy is Strategy.SERIAL else [])
-        if service.deploy.strategy is Strategy.SERIAL:
-            earlier += names
-    return earlier

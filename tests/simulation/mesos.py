@@ -19,6 +19,7 @@ from tests.simulation.registry import (
     allocatable,
     offer_message,
     question,
+    same_executor,
     task_infos,
     words,
 )
@@ -123,6 +124,7 @@ class Master:
         self._log(f"master: {agent.hostname} registered as {agent.id}")
         for executor in agent.executors.values():
             known.executors[executor.id] = executor.resources
+            known.infos[executor.id] = executor.info
         for task in agent.tasks.values():
             if not task.info:
                 continue
@@ -267,6 +269,7 @@ class Master:
     def executor_exited(self, agent: Agent, executor_id: str) -> None:
         known = self.agents.get(agent.id)
         if known is not None and known.executors.pop(executor_id, None) is not None:
+            del known.infos[executor_id]
             self._tell("FAILURE", (agent.id, executor_id))
             self._allocate_soon()
 
@@ -371,24 +374,32 @@ class Master:
             executor_id = info["executor"]["executor_id"]["value"]
             used = resources.bag(info["resources"])
             held: Bag = {}
-            if executor_id not in known.executors:
+            joins = executor_id in known.executors
+            if not joins:
                 held = resources.bag(info["executor"]["resources"])
             rest = resources.minus(left, resources.plus(used, held))
-            if rest is None or task_id in self.tasks or info["agent_id"]["value"] != known.id:
+            if (
+                rest is None
+                or task_id in self.tasks
+                or info["agent_id"]["value"] != known.id
+                # validation.cpp, validateExecutor: "not compatible with existing Executor"
+                or (joins and not same_executor(known.infos[executor_id], info["executor"]))
+            ):
                 self._log(f"master: TASK_ERROR for {task_id}")
                 self._status(
                     task_id, info["agent_id"]["value"], "TASK_ERROR", "REASON_TASK_INVALID"
                 )
                 continue
             left = rest
-            if held:
+            if not joins:
                 known.executors[executor_id] = held
+                known.infos[executor_id] = info["executor"]
             self.tasks[task_id] = MasterTask(
                 task_id, known.id, executor_id, used, "TASK_STAGING", "TASK_STAGING"
             )
             self._log(f"LAUNCH {label_of(info, 'pod')} {task_id} on {agent.hostname}")
             self._watch.launched(info, agent)
-            known.send(partial(agent.run_task, info))
+            known.send(partial(agent.run_task, info, launch_executor=not joins))
         return left
 
     def _kill(self, task_id: str, agent_id: str | None) -> None:

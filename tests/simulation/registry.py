@@ -37,6 +37,7 @@ class Known:
     agent: Agent
     total: Bag
     executors: dict[str, Bag] = field(default_factory=dict)
+    infos: dict[str, Json] = field(default_factory=dict)
     connected: bool = True
     hogged: Bag = field(default_factory=dict)
     filters: list[Filter] = field(default_factory=list)
@@ -84,6 +85,14 @@ def task_infos(operations: Sequence[Json]) -> list[Json]:
         if operation["type"] == "LAUNCH"
         for info in operation["launch"]["task_infos"]
     ]
+
+
+def same_executor(one: Json, other: Json) -> bool:
+    """Mesos' equality of two ExecutorInfos: their resources in any order, the rest as it is."""
+    rest = [{k: v for k, v in info.items() if k != "resources"} for info in (one, other)]
+    return rest[0] == rest[1] and resources.bag(one["resources"]) == resources.bag(
+        other["resources"]
+    )
 
 
 def question(task_id: str, agent_id: str | None) -> Json:

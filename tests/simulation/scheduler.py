@@ -1,6 +1,7 @@
 """A scheduler process of the simulation: the real core and engine on a simulated wire and store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from holdfast.core import effects as ef
@@ -8,7 +9,7 @@ from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.startup import open_ledger
-from holdfast.engine import Engine
+from holdfast.engine import Answer, Engine
 from holdfast.mesos.channel import SENT, CallResult, rejected, unknown
 from holdfast.mesos.messages import MasterInfo
 from holdfast.mesos.parse import parse_offer, parse_task_status
@@ -38,6 +39,7 @@ class Records:
         self.stale_writes: list[str] = []
         self.recorded_tasks: dict[str, float] = {}
         self.recorded_intents: set[str] = set()
+        self.watch: Callable[[Writes], None] = lambda writes: None
 
     def note(self, writes: Writes, now: float) -> None:
         """Remember what was ever stored, and tasks since when, for whoever judges what is sent."""
@@ -47,6 +49,7 @@ class Records:
                     self.recorded_tasks.setdefault(task["id"], now)
             elif data is not None and path.startswith("intents/"):
                 self.recorded_intents.add(data["volume_id"])
+        self.watch(writes)
 
 
 class FencedStore(MemoryStore):
@@ -230,6 +233,13 @@ class Scheduler:
     def post(self, event: ev.Event) -> None:
         self._inbox.append(event)
         self._cycle_soon(0.001, 0.05)
+
+    def order(self, command: ev.Command) -> "Future[Answer]":
+        """An operator's command; it is answered once what came of it is stored."""
+        answer: Future[Answer] = Future()
+        self.engine._answers[command.id] = answer
+        self.post(command)
+        return answer
 
     def _cycle_soon(self, low: float, high: float) -> None:
         if not self._scheduled:

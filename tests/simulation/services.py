@@ -5,12 +5,14 @@ from dataclasses import replace
 from holdfast.service.model import (
     Constraint,
     Goal,
+    InstanceSteps,
     Operator,
     PhaseSpec,
     PlanSpec,
     PodSpec,
     PortSpec,
     ReadinessCheckSpec,
+    ResourceSetSpec,
     ServiceSpec,
     Strategy,
     TaskSpec,
@@ -92,6 +94,58 @@ def volumes() -> ServiceSpec:
     return _service((pair, proxy), (SERIAL, PARALLEL), PARALLEL)
 
 
+def steps() -> ServiceSpec:
+    """Two tasks in two steps: the second joins the executor of the first."""
+    pod = PodSpec("duo", 2, (_task("first", port=0), _task("second")), placement=(UNIQUE_HOST,))
+    return _stepped(pod, ("first",), ("second",))
+
+
+def sidecar() -> ServiceSpec:
+    """A server with a helper that may fail alone, and two plans whose tasks share resources."""
+    backup, clean = (
+        TaskSpec(name, Goal.ONCE, "finish", 0.0, 0, resource_set="side")
+        for name in ("backup", "clean")
+    )
+    helper = replace(_task("helper"), essential=False)
+    side = ResourceSetSpec("side", 0.3, 0.0, 64, (), (VolumeSpec("side", 20),))
+    pod = PodSpec(
+        "app",
+        2,
+        (_task("node", port=0), helper, backup, clean),
+        placement=(UNIQUE_HOST,),
+        resource_sets=(side,),
+    )
+    plans = tuple(
+        PlanSpec(name, (PhaseSpec("run", "app", strategy, _each((name,))),))
+        for name, strategy in (("backup", SERIAL), ("clean", PARALLEL))
+    )
+    return replace(_stepped(pod, ("node", "helper")), plans=plans)
+
+
+def canary() -> ServiceSpec:
+    """Instances that wait for the operator's word: each type in a canary order of its own."""
+    queue = PodSpec("queue", 3, (_task("node", port=0),), placement=(UNIQUE_HOST,))
+    worker = PodSpec("worker", 3, (_task("node"),), max_unavailable=2)
+    return _service((queue, worker), (Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY), PARALLEL)
+
+
+def elastic() -> ServiceSpec:
+    """Instances deployed at once, of which there may be fewer, and one may be down at a time."""
+    pod = PodSpec(
+        "pool", 3, (_task("node", port=0),), placement=(UNIQUE_HOST,), allow_decommission=True
+    )
+    return _service((pod,), (PARALLEL,))
+
+
+def _stepped(pod: PodSpec, *steps_: tuple[str, ...]) -> ServiceSpec:
+    phase = PhaseSpec(pod.type, pod.type, SERIAL, _each(*steps_))
+    return replace(_service((pod,), (SERIAL,)), deploy=PlanSpec("deploy", (phase,)))
+
+
+def _each(*steps_: tuple[str, ...]) -> tuple[InstanceSteps, ...]:
+    return (InstanceSteps(None, steps_),)
+
+
 SERVICES = {
     "serial": serial,
     "parallel": parallel,
@@ -99,20 +153,45 @@ SERVICES = {
     "goals": goals,
     "checked": checked,
     "volumes": volumes,
+    "steps": steps,
+    "sidecar": sidecar,
+    "canary": canary,
+    "elastic": elastic,
 }
 
+MOST_VOLUMES = 2
+"""How many volumes updates add to a task at most, so that all fits on the machines."""
 
-def updated(service: ServiceSpec, version: int, pod_type: str | None = None) -> ServiceSpec:
-    """The service with another environment, in one pod type or in all."""
-    return replace(
-        service,
-        pods=tuple(
-            replace(
-                pod,
-                tasks=tuple(replace(task, env={"VERSION": str(version)}) for task in pod.tasks),
-            )
-            if pod_type in (None, pod.type)
-            else pod
-            for pod in service.pods
-        ),
+
+def updated(service: ServiceSpec, version: int, pick: int) -> ServiceSpec:
+    """The service changed: in its environment, its size, its volumes, the number of instances.
+
+    In one pod type, or in all.
+    """
+    changed = sorted(pod.type for pod in service.pods)
+    if pick % 3:
+        changed = [changed[pick // 3 % len(changed)]]
+    pods = tuple(
+        _changed(pod, version, pick // 7) if pod.type in changed else pod for pod in service.pods
     )
+    return replace(service, pods=pods)
+
+
+def _changed(pod: PodSpec, version: int, pick: int) -> PodSpec:
+    first = pod.tasks[0]
+    match pick % 4:
+        case 0 if pod.allow_decommission:
+            return replace(pod, count=1 + (pod.count + pick // 4 % 3) % 4)
+        case 1:
+            sized = replace(
+                first, cpus=(0.3, 0.6, 0.9)[version % 3], memory_mb=(96, 192)[version % 2]
+            )
+            return replace(pod, tasks=(sized, *pod.tasks[1:]))
+        case 2 if len(first.volumes) <= MOST_VOLUMES:
+            more = (*first.volumes, VolumeSpec(f"more-{version}", 30))
+            return replace(pod, tasks=(replace(first, volumes=more), *pod.tasks[1:]))
+        case _:
+            env = {"VERSION": str(version)}
+            if pick // 4 % 2:  # of one task only: the others need not be touched
+                return replace(pod, tasks=(*pod.tasks[:-1], replace(pod.tasks[-1], env=env)))
+            return replace(pod, tasks=tuple(replace(task, env=env) for task in pod.tasks))

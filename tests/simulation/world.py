@@ -1,14 +1,18 @@
 """One simulated cluster with its schedulers and operator, from the first offer to quiescence."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import structlog
 
 from holdfast.core import events as ev
 from holdfast.core.core import SWEEP_PERIOD
-from holdfast.plans.plan import Status
+from holdfast.engine import Answer
+from holdfast.plans.goals import planned_tasks
+from holdfast.plans.orders import OK, Orders
+from holdfast.plans.plan import Plan, Status
 from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
 from tests.simulation.agent import Agent, Task
@@ -39,6 +43,8 @@ class World:
         self.schedulers: list[Scheduler] = []
         self._updates = 0
         self._orders = 0
+        self._runs = 0
+        self._promises = Promises()
         self._starting = False
         self._target = spec
         self.judge.agents = self.agents
@@ -67,6 +73,8 @@ class World:
                 name, self.clock, self.master, self.records, self._target, self.log, self._exited
             )
         )
+        for text in self._promises.broken(self.newest.core.ledger.orders):
+            self.judge.violate("I9", text)
 
     def _exited(self, scheduler: Scheduler, reason: str) -> None:
         # Whoever led before the newest cannot be elected: its session has ended, unknown to it.
@@ -94,23 +102,46 @@ class World:
     def pod_names(self) -> list[str]:
         return [f"{spec.type}-{index}" for spec, index in self._target.instances()]
 
-    def order(self, verb: ev.Verb, target: str) -> None:
+    def own_plans(self) -> list[str]:
+        """The plans that operators start."""
+        return [plan.name for plan in self._target.plans]
+
+    def next_run(self) -> str:
+        """What tells one start of a plan from another: a parameter of it."""
+        self._runs += 1
+        return str(self._runs)
+
+    def order(
+        self,
+        verb: ev.Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
         """A command reaches the newest scheduler, if that runs."""
         if not self.newest.alive:
             return
         self._orders += 1
-        self.log(f"operator: {verb} {target}")
-        if verb is ev.Verb.POD_REPLACE:
-            self.judge.replaced[target] = self.clock.now
-        elif verb is ev.Verb.VOLUMES_DESTROY:
-            self.judge.ordered.add(target)
-        self.newest.post(ev.Command(f"order-{self._orders}", verb, target))
+        self.log(f"operator: {' '.join(filter(None, (verb, target, phase, step)))}")
+        config = self.newest.core.ledger.target_id
+        match verb:
+            case ev.Verb.POD_REPLACE:
+                self.judge.replaced[target] = self.clock.now
+            case ev.Verb.VOLUMES_DESTROY:
+                self.judge.ordered.add(target)
+            case ev.Verb.PLAN_FORCE_COMPLETE if target == "deploy":
+                self.judge.plans.forced.add(config)
+            case ev.Verb.PLAN_CONTINUE if target == "deploy" and phase is not None:
+                released = self.judge.plans.released
+                released[config, phase] = released.get((config, phase), 0) + 1
+        command = ev.Command(f"order-{self._orders}", verb, target, phase, step, parameters or {})
+        self._promises.given(command, self.newest.order(command))
 
     def update(self, pick: int) -> None:
-        """The operator starts the scheduler with a changed environment."""
+        """The operator starts the scheduler with a changed svc.yml."""
         self._updates += 1
-        types = [None, *(pod.type for pod in self.spec.pods)]
-        self._target = updated(self._target, self._updates, types[pick % len(types)])
+        self._target = updated(self._target, self._updates, pick)
         self.judge.target(self._target)
         self.log(f"operator: update to version {self._updates}")
         self.newest.die()
@@ -134,6 +165,7 @@ class World:
         """Run until the service is whole and silent, and judge what that leaves."""
         deadline = self.clock.now + CONVERGE_SECONDS
         next_help = self.clock.now + 240.0
+        next_word = self.clock.now
         while not self._whole() and not self.judge.violations:
             if self.clock.now > deadline:
                 self.judge.violate("LIVENESS", "not whole: " + "; ".join(self._missing()))
@@ -141,6 +173,9 @@ class World:
             if self.clock.now > next_help:
                 next_help = self.clock.now + 400.0
                 self._replace_the_lost()
+            if self.clock.now >= next_word:
+                next_word = self.clock.now + 20.0
+                self._let_go()
             self.clock.run_until(self.clock.now + 5.0)
         if self.judge.violations:
             return
@@ -153,8 +188,11 @@ class World:
         self.newest.die()
         self.clock.run_until(self.clock.now + 90.0)
         self._become_silent()
-        if self._running() != running:
+        if self._running() - running:
             self.judge.violate("I9", "a restart of the scheduler restarted tasks")
+        for text in (*self._promises.broken(self.newest.core.ledger.orders), *self._missing()):
+            self.judge.violate("I9", f"after a restart of the scheduler: {text}")
+        self.judge.plans.ended(self.newest.engine.view)
         for text in self._unexplained():
             self.judge.violate("I4", text)
         if self._open_books():
@@ -179,6 +217,26 @@ class World:
         for task_id in self._unacknowledged():
             self.judge.violate("I5", f"an update of {task_id} is not acknowledged")
 
+    def _let_go(self) -> None:
+        """The operator lets everything go on that was held back, and takes nothing for done.
+
+        Plans of one's own that were interrupted stay so.
+        """
+        view = self.newest.engine.view
+        for plan in view.plans:
+            own = plan.name in self.own_plans()
+            if plan.interrupted and own:
+                continue
+            if plan.interrupted:
+                self.order(ev.Verb.PLAN_CONTINUE, plan.name)
+            for phase in plan.phases:
+                if phase.interrupted or any(step.held for step in phase.steps):
+                    self.order(ev.Verb.PLAN_CONTINUE, plan.name, phase.name)
+            orders = view.orders.get(plan.name)
+            if orders is not None and not own and orders.about == view.target_id:
+                for forced, step in sorted(orders.forced):
+                    self.order(ev.Verb.PLAN_RESTART, plan.name, forced, step)
+
     def _replace_the_lost(self) -> None:
         """The operator gives up the pod instances whose data is on a removed machine.
 
@@ -202,8 +260,6 @@ class World:
         view = self.newest.engine.view
         if not self.newest.alive or view.target_id != self.newest.core.ledger.target_id:
             return False
-        if any(plan.status is not Status.COMPLETE for plan in view.plans):
-            return False
         return not self._missing()
 
     def _missing(self) -> list[str]:
@@ -211,7 +267,14 @@ class World:
         missing = [
             f"{plan.name} is {plan.status}"
             for plan in self.newest.engine.view.plans
-            if plan.status is not Status.COMPLETE
+            if plan.status is not Status.COMPLETE and not self._rests(plan)
+        ]
+        names = self.pod_names()
+        missing += [
+            f"{executor.pod} runs, though nobody asks for it"
+            for agent in self.agents
+            for executor in agent.executors.values()
+            if executor.pod not in names
         ]
         for spec, index in self._target.instances():
             name = f"{spec.type}-{index}"
@@ -224,10 +287,15 @@ class World:
                 for task in executors[0].tasks.values()
                 if task.alive and task.state == "TASK_RUNNING" and task.ready is not False
             }
-            wanted = {task.name for task in spec.tasks if task.goal is Goal.RUNNING}
-            if running != wanted:
+            planned = planned_tasks(self._target, spec.type, index)
+            wanted = {name for name in planned if spec.task(name).goal is Goal.RUNNING}
+            if not wanted <= running:
                 missing.append(f"{name} runs {sorted(running)}")
         return missing
+
+    def _rests(self, plan: Plan) -> bool:
+        """Whether it is a plan of one's own that nobody has started, or that was interrupted."""
+        return plan.name in self.own_plans() and plan.interrupted
 
     def _running(self) -> set[str]:
         return {task.id for a in self.agents for task in a.tasks.values() if task.alive}
@@ -269,6 +337,7 @@ class World:
             for left in view.retired.values()
             for id_ in left.reservation.resource_ids
         }
+        yield from self._too_small()
         for agent in self.agents:
             if not agent.reachable:
                 continue
@@ -283,6 +352,64 @@ class World:
                     yield f"{kind[0]} of {id_} on {agent.hostname} is neither known nor quarantined"
                 elif volume is None:
                     yield f"{kind[0]} of the retired {id_} on {agent.hostname} is not freed"
+
+    def _too_small(self) -> Iterator[str]:
+        """Pod instances for which less is reserved than the records say."""
+        for name, pod in self.newest.engine.view.pods.items():
+            held = pod.reservation
+            agent = next((a for a in self.agents if held and a.id == held.agent_id), None)
+            if held is None or agent is None:
+                continue
+            there = {"cpus": 0, "mem": 0}
+            for kind, amount in agent.total.items():
+                if kind[0] in there and resources.labels(kind).get("resource_id") == (
+                    held.resource_id
+                ):
+                    assert isinstance(amount, int)
+                    there[kind[0]] += amount
+            wanted = {"cpus": round(held.cpus * 1000), "mem": round(held.memory_mb * 1000)}
+            if any(there[what] < wanted[what] for what in wanted):
+                yield f"{name} has {there} reserved, and {wanted} on record"
+            missing = {volume.id for volume in held.volumes} - agent.volumes.keys()
+            if missing:
+                yield f"{name} has volumes on record that do not exist: {sorted(missing)}"
+
+
+class Promises:
+    """What operators were told about plans: an answer is given only once it is stored."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[ev.Command, Future[Answer]]] = []
+        self._interrupted: dict[str, bool | None] = {}
+
+    def given(self, command: ev.Command, answer: "Future[Answer]") -> None:
+        self._open.append((command, answer))
+
+    def broken(self, orders: Mapping[str, Orders]) -> Iterator[str]:
+        """What the records of a new scheduler know nothing of."""
+        for command, answer in self._open:
+            self._keep(command, answer.result().status if answer.done() else None)
+        self._open.clear()
+        for plan, interrupted in self._interrupted.items():
+            known = orders.get(plan)
+            if interrupted is not None and (known is None or known.interrupted != interrupted):
+                yield f"{plan} was interrupted: {interrupted}, and that is forgotten"
+
+    def _keep(self, command: ev.Command, status: int | None) -> None:
+        effect = {
+            ev.Verb.PLAN_START: False,
+            ev.Verb.PLAN_STOP: True,
+            ev.Verb.PLAN_INTERRUPT: True,
+            ev.Verb.PLAN_CONTINUE: False,
+            ev.Verb.PLAN_RESTART: False,
+        }.get(command.verb)
+        if effect is None or (command.phase is not None and status is not None):
+            if command.verb is ev.Verb.PLAN_RESTART:
+                self._interrupted[command.target] = None  # a restarted phase may go on, too
+        elif status is None:  # nobody knows whether it was stored
+            self._interrupted[command.target] = None
+        elif status == OK:
+            self._interrupted[command.target] = effect
 
 
 @contextmanager

@@ -1,0 +1,241 @@
+"""Judges plans by what is stored and launched: I6, I8, and who takes whom along."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from holdfast import records
+from holdfast.core.view import View
+from holdfast.mesos.messages import TaskState
+from holdfast.plans.goals import planned_tasks
+from holdfast.plans.plan import Status
+from holdfast.records import Pod
+from holdfast.service.changes import pod_changed
+from holdfast.service.model import Goal, PhaseSpec, ServiceSpec, Strategy, TaskSpec
+from holdfast.state.store import Writes
+from tests.simulation.agent import Task, label_of
+from tests.simulation.resources import Json
+
+FOR_A_PLAN = ("the pod takes up a new configuration", "it is to be launched anew", "its resources")
+"""How the reasons begin for which plans, and nothing else, stop what runs well."""
+
+FOR_A_FELLOW = "its fellow "
+
+SERIAL = frozenset({Strategy.SERIAL, Strategy.SERIAL_CANARY})
+CANARY = frozenset({Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY})
+CANARIES = 2
+
+
+class PlanJudge:
+    """`forced` are configurations some step of which was declared complete, `released` how often
+    a phase was told to go on under a configuration, `replaced` when pod instances were."""
+
+    def __init__(
+        self,
+        configs: Mapping[str, ServiceSpec],
+        replaced: Mapping[str, float],
+        violate: Callable[[str, str], None],
+        now: Callable[[], float],
+    ) -> None:
+        self.forced: set[str] = set()
+        self.released: dict[tuple[str, str], int] = {}
+        self._configs = configs
+        self._replaced = replaced
+        self._violate = violate
+        self._now = now
+        self._target: ServiceSpec | None = None
+        self._pods: dict[str, Pod] = {}
+        self._deployed: set[str] = set()
+        self._launched: dict[tuple[str, str], tuple[float, str]] = {}
+        self._reached: dict[tuple[str, str], set[str]] = {}
+        self._taken: set[str] = set()
+        self._canaries: dict[tuple[str, str], set[str]] = {}
+        self._first_of_run: dict[tuple[str, int], int] = {}
+        self._last_run: dict[tuple[str, str], int] = {}
+
+    # -- what is stored -----------------------------------------------------------------------
+
+    def stored(self, writes: Writes) -> None:
+        """The scheduler has stored these records, and may act on them now."""
+        before = dict(self._pods)
+        changed = []
+        for path, data in writes:
+            if path == "target" and data is not None:
+                self._target = self._configs[data["id"]]
+            elif path.startswith("plans/") and data is not None and not data["interrupted"]:
+                number = int(data["parameters"].get("RUN", 0))
+                self._first_of_run.setdefault((data["plan"], data["run"]), number)
+            elif path.startswith("pods/") and data is None:
+                self._pods.pop(path.removeprefix("pods/"), None)
+                self._deployed.discard(path.removeprefix("pods/"))
+            elif path.startswith("pods/") and data is not None:
+                pod = records.pod_from_json(data)
+                self._pods[pod.name] = pod
+                changed.append(pod)
+                if pod.deployed:
+                    self._deployed.add(pod.name)
+        for pod in changed:
+            if self._serves(pod):
+                self._taken.discard(pod.name)
+            former = before.get(pod.name)
+            if former is not None:
+                self._stopped(former, pod)
+
+    def _stopped(self, former: Pod, pod: Pod) -> None:
+        known = {task.id: task for task in former.tasks}
+        fresh = [t for t in pod.tasks if t.stopping and t.id in known and not known[t.id].stopping]
+        for task in fresh:
+            assert task.stopping is not None
+            fellow = task.stopping.removeprefix(FOR_A_FELLOW).split(" ")[0]
+            if task.stopping.startswith(FOR_A_FELLOW) and not self._task(pod, fellow).essential:
+                self._violate(
+                    "ESSENTIAL", f"{task.name} of {pod.name} is stopped for {fellow}, a mere helper"
+                )
+        if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
+            names = {task.name for task in fresh}
+            else_well = replace(
+                pod,
+                tasks=tuple(replace(t, stopping=None) if t.name in names else t for t in pod.tasks),
+            )
+            self._taken_down(else_well, pod)
+
+    def _taken_down(self, before: Pod, pod: Pod) -> None:
+        """I6: a plan stops an instance that served; how many do not already?"""
+        assert self._target is not None
+        spec = next((s for s in self._target.pods if s.type == pod.type), None)
+        if spec is None or not self._serves(before) or self._serves(pod):
+            return
+        self._taken.add(pod.name)
+        down = [
+            other.name
+            for other in self._pods.values()
+            if other.type == pod.type
+            and other.name != pod.name
+            and other.index < spec.count
+            and other.name in self._deployed
+            and not self._serves(other)
+        ]
+        if len(down) >= spec.max_unavailable:
+            self._violate("I6", f"{pod.name} is taken down while {', '.join(sorted(down))} is down")
+
+    def _serves(self, pod: Pod) -> bool:
+        assert self._target is not None
+        planned = planned_tasks(self._target, pod.type, pod.index)
+        wanted = [
+            spec
+            for name in planned
+            if (spec := self._task(pod, name)).essential and spec.goal is Goal.RUNNING
+        ]
+        return pod.name in self._deployed and all(
+            (task := pod.task(spec.name)) is not None
+            and task.state is TaskState.RUNNING
+            and task.ready
+            and task.stopping is None
+            for spec in wanted
+        )
+
+    def _task(self, pod: Pod, name: str) -> TaskSpec:
+        assert self._target is not None
+        return self._target.pod(pod.type).task(name)
+
+    # -- what is launched ---------------------------------------------------------------------
+
+    def launched(self, info: Json) -> None:
+        """I8: what is launched for the first time, or changed, has all before it done.
+
+        An instance that did not serve anyway may be changed before its turn.
+        """
+        pod, config = label_of(info, "pod"), label_of(info, "target_configuration")
+        name = str(info["name"]).removeprefix(f"{pod}-")
+        former = self._launched.get((pod, name))
+        self._launched[pod, name] = (self._now(), config)
+        if former is not None:
+            at, old = former
+            if self._same(_type(pod), config, old) or self._replaced.get(pod, -1.0) >= at:
+                return  # a recovery, not a step of the plan
+            if pod not in self._taken:
+                return
+        service = self._configs[config]
+        if config in self.forced:
+            return
+        for phase in _phases(service, pod, name):
+            if phase.strategy in CANARY:
+                self._canary(pod, config, phase)
+        for before, task in _predecessors(service, pod, name):
+            if not self._is_done(before, service.pod(_type(before)).task(task), config):
+                self._violate(
+                    "I8", f"{name} of {pod} is launched before {task} of {before} reached its goal"
+                )
+
+    def _canary(self, pod: str, config: str, phase: PhaseSpec) -> None:
+        begun = self._canaries.setdefault((config, phase.name), set())
+        begun.add(pod)
+        released = self.released.get((config, phase.name), 0)
+        if released < CANARIES and len(begun) > released:
+            self._violate("I8", f"{pod} is a canary of {phase.name} that nobody let go")
+
+    def task_at_goal(self, task: Task) -> None:
+        name = str(task.info["name"]).removeprefix(f"{task.pod}-")
+        self._reached.setdefault((task.pod, name), set()).add(task.config_id)
+        run = int(task.environment.get("RUN", 0))
+        self._last_run[task.pod, name] = max(run, self._last_run.get((task.pod, name), 0))
+
+    def _is_done(self, pod: str, spec: TaskSpec, config: str) -> bool:
+        reached = self._reached.get((pod, spec.name), set())
+        if spec.goal is Goal.ONCE:
+            return bool(reached)
+        return any(self._same(_type(pod), config, other) for other in reached)
+
+    def _same(self, pod_type: str, one: str, other: str) -> bool:
+        return one == other or not pod_changed(
+            self._configs[one].pod(pod_type), self._configs[other].pod(pod_type)
+        )
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def ended(self, view: View) -> None:
+        """A plan of one's own that says it is complete has done its work everywhere."""
+        for plan in view.plans:
+            orders = view.orders.get(plan.name)
+            if plan.status is not Status.COMPLETE or orders is None or orders.forced:
+                continue
+            first = self._first_of_run.get((plan.name, orders.run))
+            if first is None or plan.name not in {own.name for own in view.service.plans}:
+                continue
+            for step in plan.steps():
+                for task in step.tasks:
+                    if self._last_run.get((step.pod, task), -1) < first:
+                        self._violate("I8", f"run {orders.run} of {plan.name} skipped {step.name}")
+
+
+def _type(pod: str) -> str:
+    return pod.rpartition("-")[0]
+
+
+def _phases(service: ServiceSpec, pod: str, task: str) -> list[PhaseSpec]:
+    """The phases of the deploy plan that launch that task."""
+    type_, _, index = pod.rpartition("-")
+    return [
+        phase
+        for phase in service.deploy.phases
+        if phase.pod == type_
+        and any(task in step for step in phase.steps_of(service.pod(type_), int(index)))
+    ]
+
+
+def _predecessors(service: ServiceSpec, pod: str, task: str) -> Iterator[tuple[str, str]]:
+    """The tasks whose steps must be done before the one that launches `task` in `pod`."""
+    if not _phases(service, pod, task):
+        return  # of a plan of one's own: its order is not that of the deployment
+    for phase in service.deploy.phases:
+        spec = service.pod(phase.pod)
+        earlier: list[tuple[str, str]] = []
+        for index in range(spec.count):
+            name = f"{phase.pod}-{index}"
+            for step in phase.steps_of(spec, index):
+                if name == pod and task in step:
+                    serial = phase.strategy in SERIAL
+                    yield from (each for each in earlier if serial or each[0] == pod)
+                    return
+                earlier += [(name, other) for other in step]
+        if service.deploy.strategy in SERIAL:
+            yield from earlier
