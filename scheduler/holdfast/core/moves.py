@@ -53,6 +53,12 @@ class Work:
     aim: Aim
     recovers: bool = False
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The tasks that the pod has under that configuration."""
+        names = {task.name for task in self.spec.tasks}
+        return tuple(name for name in self.tasks if name in names)
+
 
 def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -> Move:
     """The next move for the work; None when all of it is under way or done.
@@ -60,10 +66,10 @@ def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -
     `former` is the pod as its live tasks were launched.
     """
     if pod is None or not pod.tasks:
-        return _start(work, pod, work.tasks, now)
+        return _start(work, pod, work.known, now) if work.known else None
     if any(task.uncertain for task in pod.tasks):
         return _out_of_sight(work, pod, now)
-    open_ = [name for name in work.tasks if not _is_settled(work, pod.task(name), name)]
+    open_ = [name for name in work.known if not _is_settled(work, pod.task(name), name)]
     if not open_:
         return None
     stops = _in_the_way(work, pod, former, open_)
@@ -88,6 +94,10 @@ def _in_the_way(work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[st
     opened = list(open_)
     if former is not None and pod.has_live_tasks and executor_changed(former, work.spec):
         return _stop([t for t in pod.tasks if t.live], "the pod takes up a new configuration")
+    has = {task.name for task in work.spec.tasks}
+    gone = [t for t in pod.tasks if t.live and t.stopping is None and t.name not in has]
+    if gone:
+        return _stop(gone, "the pod does not have it any more")
     outdated = [t for t in pod.tasks if t.live and t.name in opened]
     if outdated and not all(task.stopping for task in outdated):
         return _stop(outdated, "it is to be launched anew")
@@ -109,7 +119,7 @@ def _in_the_way(work: Work, pod: Pod, former: PodSpec | None, open_: Iterable[st
         if task.live
         and task.stopping is None
         and task.name not in opened
-        and any(s.name == task.name for s in work.spec.tasks)
+        and task.name in has
         and work.spec.resources(work.spec.task(task.name)).id in sets
     ]
     return _stop(same_set, f"its resources are for {opened[0]} now") if same_set else None
@@ -125,7 +135,7 @@ def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
     if pod.has_live_tasks:
         return Wait("part of it is out of sight of the master")
     lost = [task.name for task in pod.tasks if task.uncertain]
-    opened = [name for name in work.tasks if not _is_settled(work, pod.task(name), name)]
+    opened = [name for name in work.known if not _is_settled(work, pod.task(name), name)]
     names = tuple(dict.fromkeys([*lost, *opened]))
     where = pod.reservation.hostname if pod.reservation else "?"
     waits_for = f"agent {where}, which has its data and cannot be reached, is back"

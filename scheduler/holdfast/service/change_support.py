@@ -30,14 +30,6 @@ def resources_path(pod: PodSpec, task: TaskSpec) -> str:
     return f"pods.{pod.type}.tasks.{task.name}"
 
 
-def _tasks_added_or_removed(old: PodSpec, new: PodSpec) -> Refusals:
-    was, now = ({task.name for task in pod.tasks} for pod in (old, new))
-    for name in was - now:
-        yield f"pods.{old.type}.tasks.{name}", f"removing a task is {_LATER}"
-    for name in now - was:
-        yield f"pods.{old.type}.tasks.{name}", f"adding a task is {_LATER}"
-
-
 def _another_resource_set(old: PodSpec, new: PodSpec) -> Refusals:
     for task, kept in _kept_tasks(old, new):
         was, now = old.resources(task).id, new.resources(kept).id
@@ -66,5 +58,6 @@ def _kept_tasks(old: PodSpec, new: PodSpec) -> Iterator[tuple[TaskSpec, TaskSpec
 
 
 POD_CHANGES: tuple[Callable[[PodSpec, PodSpec], Refusals], ...] = (
-    *(_tasks_added_or_removed, _another_resource_set, _grown_volumes),
+    _another_resource_set,
+    _grown_volumes,
 )

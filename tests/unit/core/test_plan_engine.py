@@ -770,6 +770,38 @@ def test_update_plan_takes_the_place_of_deploy() -> None:
     assert [phase.name for phase in world.plan().phases] == ["all at once"]
 
 
+def test_a_task_is_added_and_removed_again() -> None:
+    main = ResourceSetSpec("main", 0.5, memory_mb=64, volumes=DATA)
+    side = ResourceSetSpec("side", 0.2, memory_mb=32)
+
+    def spec(*names: str) -> ServiceSpec:
+        sets = {"node": "main", "helper": "side", "other": "side"}
+        tasks = (task(n, cpus=0, memory_mb=0, resource_set=sets[n]) for n in names)
+        return build(*tasks, resource_sets=(main, side))
+
+    world = deployed(spec("node"))
+    volumes = world.pod("db-0").reservation.volumes  # type: ignore[union-attr]
+    for names_now in (("node", "helper"), ("node", "other"), ("node",), ("node", "helper")):
+        world.start(spec(*names_now))
+        assert not world.errors
+        world.settle(16)
+        assert world.running() == {f"db-0-{name}" for name in names_now}
+        assert world.status() is world.status("recovery") is Status.COMPLETE
+        assert names(world.pod("db-0").tasks) == list(names_now)
+        assert world.pod("db-0").reservation.volumes == volumes  # type: ignore[union-attr]
+
+
+def test_a_task_that_is_back_before_the_update_without_it_came_through() -> None:
+    both, one = build(task("a"), task("b")), build(task("a"))
+    world = deployed(both)
+    world.start(one)
+    world.until(lambda: "db-0-a" in world.names_launched())
+    world.start(both)
+    world.settle()
+    assert world.running() == {"db-0-a", "db-0-b"}
+    assert world.status() is world.status("recovery") is Status.COMPLETE
+
+
 # Less than before
 
 
