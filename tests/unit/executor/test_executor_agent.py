@@ -130,7 +130,9 @@ def test_a_subscription_the_agent_forgot_is_renewed(
     (executor.sandbox / "stop").touch()
     eventually(lambda: len(agent.subscribes) == 2, "the executor subscribes again")
     told = agent.subscribes[1]["subscribe"]["unacknowledged_updates"]
-    assert [u["status"]["state"] for u in told] == ["TASK_FINISHED"]
+    states = [u["status"]["state"] for u in told]
+    # The acknowledgement of TASK_RUNNING may still be on its way when the subscription ends.
+    assert states in (["TASK_FINISHED"], ["TASK_RUNNING", "TASK_FINISHED"])
     assert executor.wait() == 0
 
 
