@@ -35,6 +35,8 @@ ABANDON_SECONDS = 30.0
 it, so that resources still on their way back are not overlooked; and when it offers nothing."""
 
 
+VACANT = "its whole place was offered again, so it does not run"
+
 CREATE = "create"
 """The hook a first instance owes."""
 
@@ -282,7 +284,14 @@ class Allocation:
 
     def _tasks(self, wanted: Wanted, old: Pod, now: float) -> tuple[Task, ...]:
         """All tasks of the record: those launched now are staging, the others as they were."""
-        tasks = {task.name: task for task in old.tasks}
+        # A new executor starts only where the whole place is on offer: nothing else runs there.
+        lost = set() if wanted.join else {t.name for t in old.tasks if not t.dead}
+        tasks = {
+            task.name: replace(task, state=TaskState.GONE, ready=False, since=now, message=VACANT)
+            if task.name in lost
+            else task
+            for task in old.tasks
+        }
         same = self._ledger.asks_the_same(wanted.spec.type, wanted.config_id)
         for name in wanted.tasks:
             before = tasks.get(name)

@@ -134,9 +134,9 @@ def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
     """Some task may run where the master cannot see it: only its whole place on offer helps."""
     if pod.has_live_tasks:
         return Wait("part of it is out of sight of the master")
-    lost = [task.name for task in pod.tasks if task.uncertain]
-    opened = [name for name in work.known if not _is_settled(work, pod.task(name), name)]
-    names = tuple(dict.fromkeys([*lost, *opened]))
+    names = tuple(name for name in work.known if not _is_settled(work, pod.task(name), name))
+    if not names:
+        return None
     where = pod.reservation.hostname if pod.reservation else "?"
     waits_for = f"agent {where}, which has its data and cannot be reached, is back"
     return _delayed(work, pod, names, now) or Start(names, waits_for=waits_for)

@@ -24,7 +24,7 @@ from holdfast.service.model import (
 )
 
 from .offers import UNIQUE_HOST, service
-from .world import CRASHES, ENDS, FAILS, STARTS, World, names
+from .world import CRASHES, ENDS, FAILS, RUNS, STARTS, World, names
 
 SERIAL, PARALLEL = Strategy.SERIAL, Strategy.PARALLEL
 
@@ -980,3 +980,18 @@ def test_a_plan_takes_instances_as_it_finds_them() -> None:
     let_go(world)
     assert world.status() is world.status("backup") is Status.COMPLETE
     assert sorted(world.names_launched()[2:]) == ["db-0-node", "db-1-node"]
+
+
+def test_a_plan_whose_task_is_lost_with_its_machine_launches_it_with_its_parameters() -> None:
+    world = sidecar()
+    world.behaviour["backup"] = RUNS
+    world.order(ev.Verb.PLAN_START, "backup", parameters={"TO": "there"})
+    world.settle(4)
+    assert world.environment("db-0-backup")["TO"] == "there"
+    world.lose(1)
+    world.settle(2)
+    world.agents["agent-1"].tasks.clear()  # the machine was started again
+    world.agents["agent-1"].reachable = True
+    world.settle(8)
+    assert {"db-0-node", "db-0-backup"} <= world.running()
+    assert world.environment("db-0-backup")["TO"] == "there"
