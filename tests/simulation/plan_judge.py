@@ -43,11 +43,13 @@ class PlanJudge:
         self._violate = violate
         self._now = now
         self._target: ServiceSpec | None = None
+        self._target_id = ""
         self._pods: dict[str, Pod] = {}
         self._deployed: set[str] = set()
         self._launched: dict[tuple[str, str], tuple[float, str]] = {}
         self._reached: dict[tuple[str, str], set[str]] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, str] = {}
+        self._tried: dict[str, set[str]] = {}
         self._canaries: dict[tuple[str, str], set[str]] = {}
         self._first_of_run: dict[tuple[str, int], int] = {}
         self._last_run: dict[tuple[str, str], int] = {}
@@ -60,6 +62,7 @@ class PlanJudge:
         changed = []
         for path, data in writes:
             if path == "target" and data is not None:
+                self._target_id = data["id"]
                 self._target = self._configs[data["id"]]
             elif path.startswith("plans/") and data is not None and not data["interrupted"]:
                 number = int(data["parameters"].get("RUN", 0))
@@ -70,12 +73,11 @@ class PlanJudge:
             elif path.startswith("pods/") and data is not None:
                 pod = records.pod_from_json(data)
                 self._pods[pod.name] = pod
+                self._tried.setdefault(pod.name, set()).update(t.config_id for t in pod.tasks)
                 changed.append(pod)
                 if pod.deployed:
                     self._deployed.add(pod.name)
         for pod in changed:
-            if self._serves(pod):
-                self._taken.discard(pod.name)
             former = before.get(pod.name)
             if former is not None:
                 self._stopped(former, pod)
@@ -104,7 +106,7 @@ class PlanJudge:
         spec = next((s for s in self._target.pods if s.type == pod.type), None)
         if spec is None or not self._serves(before) or self._serves(pod):
             return
-        self._taken.add(pod.name)
+        self._taken[pod.name] = self._target_id
         down = [
             other.name
             for other in self._pods.values()
@@ -142,7 +144,7 @@ class PlanJudge:
     def launched(self, info: Json) -> None:
         """I8: what is launched for the first time, or changed, has all before it done.
 
-        An instance that did not serve anyway may be changed before its turn.
+        An instance that did not serve anyway, whatever came of it, may be changed before its turn.
         """
         pod, config = label_of(info, "pod"), label_of(info, "target_configuration")
         name = str(info["name"]).removeprefix(f"{pod}-")
@@ -152,8 +154,10 @@ class PlanJudge:
             at, old = former
             if self._same(_type(pod), config, old) or self._replaced.get(pod, -1.0) >= at:
                 return  # a recovery, not a step of the plan
-            if pod not in self._taken:
+            if pod not in self._taken or not self._same(_type(pod), config, self._taken[pod]):
                 return
+        elif not all(self._same(_type(pod), config, other) for other in self._tried.get(pod, ())):
+            return
         service = self._configs[config]
         if config in self.forced:
             return
