@@ -72,6 +72,7 @@ class Agenda:
         self._ledger = ledger
         self._new_id = new_id
         self._decisions: list[str] = []
+        self._down: dict[str, set[str]] = {}
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
@@ -128,6 +129,10 @@ class Agenda:
     def moves(self, plans: Sequence[Plan], now: float) -> Moves:
         """Make every move that needs no offer; the rest is for whoever has offers."""
         result = Moves()
+        self._down = {}
+        for name in self._ledger.instance_names():
+            if name in self._ledger.pods:
+                self._note_down(self._ledger.pods[name])
         for name, jobs in self._jobs(plans).items():
             pod = self._ledger.pods.get(name)
             former = self._ledger.spec_of(pod) if pod and pod.tasks else None
@@ -153,11 +158,16 @@ class Agenda:
             case Stop(_, reason):
                 assert pod is not None
                 self._stop(pod, move)
+                self._note_down(self._ledger.pods[name])
                 result.reasons[name] = f"it is being stopped: {reason}"
             case Start(_, _, waits_for):
                 result.reasons[name] = f"it waits until {waits_for}"
                 result.wanted.append(job.wanted(name, move))
         return True
+
+    def _note_down(self, pod: Pod) -> None:
+        if self._is_down(pod):
+            self._down.setdefault(pod.type, set()).add(pod.name)
 
     def note_progress(self, plans: Sequence[Plan]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
@@ -286,17 +296,15 @@ class Agenda:
         """Why the move must not be made although the plan is ready for it."""
         if isinstance(move, Start):
             return None if move.join else self._predecessor(name)
-        if not isinstance(move, Stop) or job.work.recovers or pod is None or self._is_down(pod):
+        if not isinstance(move, Stop) or job.work.recovers or pod is None:
+            return None
+        if name in self._down.get(pod.type, ()):
             return None  # stopping what is down already costs nothing
-        down = [
-            other.name
-            for other in self._ledger.pods.values()
-            if other.type == pod.type and other.name != name and self._is_down(other)
-        ]
+        down = self._down.get(pod.type, set())
         most = job.work.spec.max_unavailable
         if len(down) < most:
             return None
-        return f"at most {most} may be down at a time (max-unavailable), and {down[0]} is"
+        return f"at most {most} may be down at a time (max-unavailable), and {min(down)} is"
 
     def _is_down(self, pod: Pod) -> bool:
         """Whether an instance that was launched does not serve now."""
