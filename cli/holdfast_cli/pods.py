@@ -111,7 +111,7 @@ def restart_pod(api: Connection, pod: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def replace_pod(api: Connection, pod: str, yes: bool) -> None:
-    """Start POD anew elsewhere, with empty volumes; its present ones are kept, unused.
+    """Start POD anew wherever it fits, with empty volumes; its present ones are kept, unused.
 
     For a pod instance whose agent will not come back.
     """

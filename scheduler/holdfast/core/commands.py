@@ -38,7 +38,7 @@ def _stopped(task: Task) -> Task:
 
 
 def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float) -> str:
-    """Give up the instance's place; a new instance with new, empty volumes takes over elsewhere.
+    """Give up the instance's place; a new instance with new, empty volumes takes over.
 
     The old volumes are kept until they are destroyed by name. The new instance starts only once
     no task of the old one is known to run.
