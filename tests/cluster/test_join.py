@@ -3,7 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from holdfast.core.launch import Launch, LaunchSettings, accept_operations, task_infos
+from holdfast.core.launch import (
+    Launch,
+    LaunchSettings,
+    accept_operations,
+    executor_info,
+    task_infos,
+)
 from holdfast.mesos import calls, operations
 from holdfast.mesos.messages import TaskState
 from holdfast.placement.evaluate import Holding, Owner, Placement, join, place
@@ -59,9 +65,12 @@ def test_a_second_task_joins_the_executor_of_the_first(
         tasks = tuple(
             Task(spec.name, f"task-{spec.name}", "config", TaskState.STAGING) for spec in POD.tasks
         )
-        pod = Pod("app", 0, placed.reservation.settled(), tasks, executor_id="executor-1")
+        executor = executor_info(
+            SERVICE, POD, "app-0", "executor-1", framework_id, placed.holding, settings
+        )
+        pod = Pod("app", 0, placed.reservation.settled(), tasks, executor)
         first, second = POD.tasks
-        launch = Launch(SERVICE, POD, pod, (first,), placed.holding, {}, framework_id)
+        launch = Launch(SERVICE, POD, pod, (first,), placed.holding, {}, framework_id, {})
         infos = task_infos(launch, settings)
         framework.send(calls.accept([offer.id], accept_operations(placed, infos), 0.1))
         _runs(framework, "task-first")
