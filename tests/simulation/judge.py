@@ -64,6 +64,9 @@ class Judge:
             self._launched[pod] = self._clock.now
         self.plans.launched(info)
 
+    def refused(self, task_id: str, why: str) -> None:
+        self.violate("REFUSED", f"{task_id} breaks a rule of Mesos: {why}")
+
     def destroying(self, volume_id: str) -> None:
         if volume_id not in self.ordered or volume_id not in self._records.recorded_intents:
             self.violate("I3", f"DESTROY of {volume_id}, which no operator named")

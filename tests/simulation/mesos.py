@@ -43,6 +43,7 @@ class Watch(Protocol):
 
     def launched(self, info: Json, agent: Agent) -> None: ...
     def destroying(self, volume_id: str) -> None: ...
+    def refused(self, task_id: str, why: str) -> None: ...
 
 
 class Master:
@@ -378,13 +379,13 @@ class Master:
             if not joins:
                 held = resources.bag(info["executor"]["resources"])
             rest = resources.minus(left, resources.plus(used, held))
-            if (
-                rest is None
-                or task_id in self.tasks
-                or info["agent_id"]["value"] != known.id
+            if rest is None:
+                self._watch.refused(task_id, "it uses more than is offered")
+            elif joins and not same_executor(known.infos[executor_id], info["executor"]):
                 # validation.cpp, validateExecutor: "not compatible with existing Executor"
-                or (joins and not same_executor(known.infos[executor_id], info["executor"]))
-            ):
+                self._watch.refused(task_id, "its executor runs, and is another")
+                rest = None
+            if rest is None or task_id in self.tasks or info["agent_id"]["value"] != known.id:
                 self._log(f"master: TASK_ERROR for {task_id}")
                 self._status(
                     task_id, info["agent_id"]["value"], "TASK_ERROR", "REASON_TASK_INVALID"
@@ -499,7 +500,7 @@ class Master:
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
             self.offers[offer_id] = (agent_id, free)
-            offers.append(offer_message(offer_id, known.agent, free, self.framework_id, self.role))
+            offers.append(offer_message(offer_id, known, free, self.framework_id, self.role))
         if offers:
             self._tell("OFFERS", offers)
 

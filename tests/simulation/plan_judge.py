@@ -120,6 +120,7 @@ class PlanJudge:
             self._violate("I6", f"{pod.name} is taken down while {', '.join(sorted(down))} is down")
 
     def _serves(self, pod: Pod) -> bool:
+        """Whether all that was launched of an instance, that was deployed once, runs."""
         assert self._target is not None
         planned = planned_tasks(self._target, pod.type, pod.index)
         wanted = [
@@ -127,12 +128,14 @@ class PlanJudge:
             for name in planned
             if (spec := self._task(pod, name)).essential and spec.goal is Goal.RUNNING
         ]
-        return pod.name in self._deployed and all(
-            (task := pod.task(spec.name)) is not None
-            and task.state is TaskState.RUNNING
-            and task.ready
-            and task.stopping is None
-            for spec in wanted
+        launched = [task for spec in wanted if (task := pod.task(spec.name)) is not None]
+        return (
+            pod.name in self._deployed
+            and bool(launched)
+            and all(
+                task.state is TaskState.RUNNING and task.ready and task.stopping is None
+                for task in launched
+            )
         )
 
     def _task(self, pod: Pod, name: str) -> TaskSpec:

@@ -56,13 +56,14 @@ class Known:
 
 
 def offer_message(
-    offer_id: str, agent: Agent, what: Bag, framework_id: str | None, role: str
+    offer_id: str, known: Known, what: Bag, framework_id: str | None, role: str
 ) -> Json:
     """A mesos.v1.Offer."""
+    agent = known.agent
     return {
         "id": {"value": offer_id},
         "framework_id": {"value": framework_id},
-        "agent_id": {"value": agent.id},
+        "agent_id": {"value": known.id},  # its machine may have another by now, unheard of
         "hostname": agent.hostname,
         "allocation_info": {"role": role},
         "url": {"scheme": "http", "address": {"ip": f"10.0.0.{agent.number}", "port": 5051}},

@@ -6,18 +6,22 @@ from typing import Any
 
 import pytest
 
-from holdfast.core import agenda, allocation, core, leftovers
+from holdfast.core import agenda, allocation, core, leftovers, moves
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.demand import Demand, Wish
+from holdfast.core.moves import Stop
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.engine import Engine
 from holdfast.mesos.messages import Resource
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Placement, resume
-from holdfast.plans import plan
+from holdfast.placement.evaluate import Placement, join, resume
+from holdfast.placement.pool import AgentPool
+from holdfast.plans import derive, goals, plan
+from holdfast.plans.orders import Canary
 from holdfast.records import Pod, Reservation
+from holdfast.service.model import PodSpec
 from tests.simulation.run import run
 from tests.simulation.scheduler import FencedStore
 
@@ -92,6 +96,51 @@ def skips_steps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan.Phase, "candidates", candidates)
 
 
+def ignores_max_unavailable(patch: pytest.MonkeyPatch) -> None:
+    honest = agenda.Agenda._hold_back
+
+    def hold_back(self: agenda.Agenda, job: Any, name: str, pod: Any, move: Any) -> str | None:
+        return None if isinstance(move, Stop) else honest(self, job, name, pod, move)
+
+    patch.setattr(agenda.Agenda, "_hold_back", hold_back)
+
+
+def joins_without_looking(patch: pytest.MonkeyPatch) -> None:
+    """Whether another task of the resource set still runs."""
+
+    def amount(self: AgentPool, resource_id: str, name: str) -> float:
+        return 1e6
+
+    def blind(owner: Any, pod: Any, name: str, held: Any, tasks: Any, pool: AgentPool) -> Any:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(AgentPool, "amount", amount)
+            return join(owner, pod, name, held, tasks, pool)
+
+    patch.setattr(allocation, "join", blind)
+    patch.setattr(agenda.Agenda, "_claims", lambda self, plans: {})
+    patch.setattr(moves, "_in_the_way", lambda *work: None)
+
+
+def lets_canaries_go_by_itself(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Canary, "held", ())
+
+
+def takes_all_for_essential(patch: pytest.MonkeyPatch) -> None:
+    honest, honest_unwell = moves._in_the_way, goals.unwell
+
+    def all_essential(spec: PodSpec) -> PodSpec:
+        return replace(spec, tasks=tuple(replace(task, essential=True) for task in spec.tasks))
+
+    def in_the_way(work: moves.Work, *others: Any) -> Stop | None:
+        return honest(replace(work, spec=all_essential(work.spec)), *others)
+
+    def unwell(spec: PodSpec, *others: Any) -> tuple[str, ...]:
+        return honest_unwell(all_essential(spec), *others)
+
+    patch.setattr(derive, "unwell", unwell)
+    patch.setattr(moves, "_in_the_way", in_the_way)
+
+
 def never_suppresses(patch: pytest.MonkeyPatch) -> None:
     honest = Demand.update
 
@@ -129,6 +178,10 @@ PLANTED: list[tuple[Plant, set[str]]] = [
     (frees_nothing, {"I4"}),
     (kills_but_once, {"LIVENESS"}),
     (skips_steps, {"I8"}),
+    (ignores_max_unavailable, {"I6"}),
+    (joins_without_looking, {"REFUSED"}),
+    (lets_canaries_go_by_itself, {"I8"}),
+    (takes_all_for_essential, {"ESSENTIAL"}),
     (never_suppresses, {"I10"}),
     (never_asks, {"LIVENESS"}),
     (forgets_offers_it_failed_to_decline, {"LIVENESS"}),

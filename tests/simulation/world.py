@@ -269,6 +269,10 @@ class World:
             for plan in self.newest.engine.view.plans
             if plan.status is not Status.COMPLETE and not self._rests(plan)
         ]
+        view = self.newest.engine.view
+        orders = view.orders.get("deploy")
+        if orders is not None and orders.about == view.target_id and orders.forced:
+            missing.append(f"{sorted(orders.forced)} only count as complete")
         names = self.pod_names()
         missing += [
             f"{executor.pod} runs, though nobody asks for it"
@@ -282,6 +286,9 @@ class World:
             if len(executors) != 1:
                 missing.append(f"{name} has {len(executors)} executors")
                 continue
+            pod = view.pods.get(name)
+            if pod is None or pod.executor_id != executors[0].id:
+                missing.append(f"{name} runs in another executor than is on record")
             running = {
                 task.info["name"].removeprefix(f"{name}-")
                 for task in executors[0].tasks.values()
