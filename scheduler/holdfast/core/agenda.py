@@ -31,6 +31,8 @@ CANARY_STRATEGIES = frozenset({Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY}
 CANARIES = 2
 """How many steps of a canary phase wait for an operator's word, as in dcos-commons."""
 
+AT_WORK = frozenset({Status.PREPARED, Status.STARTING, Status.STARTED})
+
 Need = tuple[str, str, str]
 """A pod instance, and the `task` or the resource `set` of it, by name."""
 
@@ -248,6 +250,9 @@ class Agenda:
                 ):
                     for task in step.tasks:
                         claimed.setdefault((step.pod, "task", task), plan.name)
+                if plan.name == DEPLOY and step in candidates and step.status in AT_WORK:
+                    for task in _later(plan, step):
+                        claimed.setdefault((step.pod, "task", task), plan.name)
                 if step.status in (Status.STARTING, Status.STARTED):
                     for set_id in self._ending_sets(step):
                         claimed.setdefault((step.pod, "set", set_id), plan.name)
@@ -391,3 +396,15 @@ class Agenda:
                 replace(t, stopping=stop.reason) if t.name in fresh else t for t in pod.tasks
             )
             self._ledger.put_pod(replace(pod, tasks=tasks))
+
+
+def _later(plan: Plan, step: Step) -> set[str]:
+    """The tasks of the instance whose turn comes after the step's: recovery must not be first."""
+    return {
+        task
+        for phase in plan.phases
+        if step in phase.steps
+        for later in phase.steps[phase.steps.index(step) + 1 :]
+        if later.pod == step.pod and later.status is not Status.COMPLETE
+        for task in later.tasks
+    }

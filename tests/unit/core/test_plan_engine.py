@@ -995,3 +995,16 @@ def test_a_plan_whose_task_is_lost_with_its_machine_launches_it_with_its_paramet
     world.settle(8)
     assert {"db-0-node", "db-0-backup"} <= world.running()
     assert world.environment("db-0-backup")["TO"] == "there"
+
+
+def test_recovery_does_not_overtake_the_steps_of_a_plan_that_begins_anew() -> None:
+    spec = build(task("first"), task("second"), deploy=(("first",), ("second",)))
+    world = deployed(spec)
+    world.order(ev.Verb.PLAN_RESTART, "deploy")
+    world.behaviour["first"] = STARTS
+    world.start(changed(spec, "first", cpus=1.0))
+    world.settle()
+    assert world.names_launched() == ["db-0-first"]
+    world.end("db-0-first", TaskState.RUNNING)
+    world.settle()
+    assert world.names_launched() == ["db-0-first", "db-0-second"]
