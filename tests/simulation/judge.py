@@ -31,6 +31,7 @@ class Judge:
         self._target: ServiceSpec | None = None
         self._executors: set[str] = set()
         self._launched: dict[str, float] = {}
+        self._data: dict[str, Volume] = {}
         self._owned: dict[str, tuple[frozenset[str], float]] = {}
         self.plans = PlanJudge(self._configs, self.replaced, self.violate, lambda: clock.now)
         records.watch = self.plans.stored
@@ -118,6 +119,10 @@ class Judge:
     def tasks_running(self, agent: Agent, executor: Executor) -> None:
         """The executor's tasks are about to write to its volumes."""
         volumes = frozenset(executor.volumes)
+        for id_ in volumes:
+            there = agent.volumes[id_]
+            if self._data.setdefault(id_, there) is not there:
+                self.violate("I3", f"volume {id_} of {executor.pod} was made anew, and is empty")
         before = self._owned.get(executor.pod)
         if before is not None and volumes == before[0]:
             return

@@ -171,7 +171,7 @@ def never_acknowledges(patch: pytest.MonkeyPatch) -> None:
 PLANTED: list[tuple[Plant, set[str]]] = [
     (sends_before_it_stores, {"I9"}),
     (starts_beside_its_predecessor, {"I2"}),
-    (makes_missing_volumes_anew, {"I2", "I3"}),
+    (makes_missing_volumes_anew, {"I2", "I3", "REFUSED"}),
     (gives_up_places_with_data, {"I2", "I3"}),
     (lets_a_stale_scheduler_write, {"I1"}),
     (destroys_what_nobody_named, {"I3"}),
