@@ -184,7 +184,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (takes_all_for_essential, {"ESSENTIAL"}, 5, "sidecar"),
     (never_suppresses, {"I10"}, 0, None),
     (never_asks, {"LIVENESS"}, 10, None),
-    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 0, None),
+    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 130, None),
     (never_acknowledges, {"I5", "LIVENESS"}, 0, None),
 ]
 """Each bug with the invariants that see it, the seed to begin with, where it is seen soon, and the
