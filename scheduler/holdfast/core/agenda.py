@@ -243,15 +243,16 @@ class Agenda:
         claimed: dict[Need, str] = {}
         recovery_last = sorted(plans, key=lambda plan: plan.name == RECOVERY)
         for plan in recovery_last:
-            candidates = self._candidates(plan)
+            candidates = set(self._candidates(plan))
+            if plan.name == DEPLOY:
+                for step in _later(plan, candidates):
+                    for task in step.tasks:
+                        claimed.setdefault((step.pod, "task", task), plan.name)
             for step in plan.steps():
                 if step.status is Status.STARTING or (
                     step.status is Status.PREPARED and step in candidates
                 ):
                     for task in step.tasks:
-                        claimed.setdefault((step.pod, "task", task), plan.name)
-                if plan.name == DEPLOY and step in candidates and step.status in AT_WORK:
-                    for task in _later(plan, step):
                         claimed.setdefault((step.pod, "task", task), plan.name)
                 if step.status in (Status.STARTING, Status.STARTED):
                     for set_id in self._ending_sets(step):
@@ -398,13 +399,17 @@ class Agenda:
             self._ledger.put_pod(replace(pod, tasks=tasks))
 
 
-def _later(plan: Plan, step: Step) -> set[str]:
-    """The tasks of the instance whose turn comes after the step's: recovery must not be first."""
-    return {
-        task
-        for phase in plan.phases
-        if step in phase.steps
-        for later in phase.steps[phase.steps.index(step) + 1 :]
-        if later.pod == step.pod and later.status is not Status.COMPLETE
-        for task in later.tasks
-    }
+def _later(plan: Plan, candidates: Container[Step]) -> list[Step]:
+    """The steps whose turn comes after one of their instance that is at work.
+
+    Recovery must not be before them.
+    """
+    later = []
+    for phase in plan.phases:
+        at_work: set[str] = set()
+        for step in phase.steps:
+            if step.pod in at_work and step.status is not Status.COMPLETE:
+                later.append(step)
+            if step in candidates and step.status in AT_WORK:
+                at_work.add(step.pod)
+    return later

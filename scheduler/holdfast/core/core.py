@@ -364,6 +364,8 @@ class Core:
             self._sweep(now)
         if now < self._sweep_until:
             needs.add(f"sweep {self._sweep_until}")
+        if self._allocation.leftovers.looks_again(now):
+            needs.add("a second look at what is left behind")
         match self._demand.update(frozenset(needs), now):
             case Wish.REVIVE:
                 self._count("revives")

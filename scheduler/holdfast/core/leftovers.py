@@ -18,7 +18,9 @@ from holdfast.placement.resources import by_provider, without_volume
 from holdfast.records import Retired
 
 GONE_SECONDS = 5.0
-"""How long something must be missing from its agent's offers to be taken for gone."""
+LOOK_SECONDS = 10.0
+"""How long something must be missing from its agent's offers to be taken for gone, and for how
+long after that an offer is asked for to see it."""
 
 
 class Leftovers:
@@ -154,4 +156,14 @@ class Leftovers:
         if seen:
             self._absent_since.pop(name, None)
             return False
-        return now - self._absent_since.setdefault(name, now) >= GONE_SECONDS
+        if now - self._absent_since.setdefault(name, now) < GONE_SECONDS:
+            return False
+        del self._absent_since[name]
+        return True
+
+    def looks_again(self, now: float) -> bool:
+        """Whether an offer is wanted now, to see that what was missing once is still missing."""
+        return any(
+            GONE_SECONDS <= now - since < GONE_SECONDS + LOOK_SECONDS
+            for since in self._absent_since.values()
+        )
