@@ -14,8 +14,6 @@ FIRST_RETRY = 10.0
 """Seconds until an unacknowledged update is sent again; doubled each time."""
 LAST_RETRY = 600.0
 
-TERMINAL_STATES = ("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR")
-
 
 class _Pending:
     __slots__ = ("due", "retry", "status")

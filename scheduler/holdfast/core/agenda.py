@@ -202,8 +202,9 @@ class Agenda:
         order to launch it itself, goes first: otherwise they would undo each other's work.
         """
         ledger = self._ledger
-        open_ = [(plan, step) for plan in plans for step in self._candidates(plan)]
-        claimed = self._claims(plans)
+        candidates = [(plan, self._candidates(plan)) for plan in plans]
+        open_ = [(plan, step) for plan, steps in candidates for step in steps]
+        claimed = self._claims(candidates)
         recovering = {
             key for plan, step in open_ if plan.name == RECOVERY for key in self._needs(step)
         }
@@ -239,11 +240,12 @@ class Agenda:
                     taken.add(step.pod)
         return steps
 
-    def _claims(self, plans: Sequence[Plan]) -> dict[Need, str]:
+    def _claims(self, plans: Sequence[tuple[Plan, Sequence[Step]]]) -> dict[Need, str]:
+        """Which plan is at work on what, given the plans and their candidates."""
         claimed: dict[Need, str] = {}
-        recovery_last = sorted(plans, key=lambda plan: plan.name == RECOVERY)
-        for plan in recovery_last:
-            candidates = set(self._candidates(plan))
+        recovery_last = sorted(plans, key=lambda entry: entry[0].name == RECOVERY)
+        for plan, steps in recovery_last:
+            candidates = set(steps)
             if plan.name == DEPLOY:
                 for step in _later(plan, candidates):
                     for task in step.tasks:

@@ -61,7 +61,6 @@ class Core:
     ) -> None:
         """`errors` say why a changed svc.yml was refused; the plan shows them."""
         self.ledger = ledger
-        self.settings = settings
         self._new_id = new_id
         self._errors = tuple(errors)
         self._connected = False

@@ -1,12 +1,12 @@
 """Where the tasks of a pod instance stand on the way to their goals."""
 
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.records import Pod, Task
-from holdfast.service.model import Goal, PodSpec, ServiceSpec, TaskSpec
+from holdfast.service.model import Goal, PlanSpec, PodSpec, ServiceSpec, TaskSpec
 
 RESTART = "restart"
 """The run of a task that an operator wants launched anew when its step's turn comes."""
@@ -124,29 +124,23 @@ def _is_not_elsewhere(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
 
 def planned_tasks(service: ServiceSpec, pod_type: str, index: int) -> tuple[str, ...]:
     """The tasks the deploy plan launches in that pod instance, each once."""
-    spec = service.pod(pod_type)
-    return tuple(
-        dict.fromkeys(
-            name
-            for phase in service.deploy.phases
-            if phase.pod == pod_type
-            for step in phase.steps_of(spec, index)
-            for name in step
-        )
-    )
+    return tuple(dict.fromkeys(_launched_by((service.deploy,), service, pod_type, index)))
 
 
 def any_plan_tasks(service: ServiceSpec, pod_type: str, index: int) -> frozenset[str]:
     """The tasks that some plan launches in that pod instance."""
+    return frozenset(_launched_by((service.deploy, *service.plans), service, pod_type, index))
+
+
+def _launched_by(
+    plans: Iterable[PlanSpec], service: ServiceSpec, pod_type: str, index: int
+) -> Iterator[str]:
     spec = service.pod(pod_type)
-    return frozenset(
-        name
-        for plan in (service.deploy, *service.plans)
-        for phase in plan.phases
-        if phase.pod == pod_type
-        for step in phase.steps_of(spec, index)
-        for name in step
-    )
+    for plan in plans:
+        for phase in plan.phases:
+            if phase.pod == pod_type:
+                for step in phase.steps_of(spec, index):
+                    yield from step
 
 
 def unwell(
