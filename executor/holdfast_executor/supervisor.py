@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 from holdfast_executor import checks, environment, status
 from holdfast_executor.agent_link import AgentLink
 from holdfast_executor.contract import ContractError, TaskLaunch
+from holdfast_executor.hook_gate import HookGate
 from holdfast_executor.output import RotatingFile, sandbox_stream
 from holdfast_executor.reactor import Reactor
 from holdfast_executor.settings import Settings
@@ -58,6 +59,7 @@ class Supervisor:
         self._link = AgentLink(reactor, settings, tls, self._updates, self, log)
         self._tasks: dict[str, _Entry] = {}
         self._groups: dict[int, str] = {}
+        self._gate = HookGate()
         self._named_streams: dict[str, tuple[Sink, Sink]] = {}
         self._reports_killing = False
         self._stopping = False
@@ -154,7 +156,9 @@ class Supervisor:
             self._finish(task_id, "TASK_ERROR", str(error), status.TASK_INVALID)
             return
         stdout, stderr = self._streams(plan.launch.output)
-        entry.task = Task(self._reactor, plan, stdout, stderr, self._groups, self, self._log)
+        entry.task = Task(
+            self._reactor, plan, stdout, stderr, self._groups, self._gate, self, self._log
+        )
         entry.task.start()
 
     def _plan(self, task_id: str, info: Message) -> TaskPlan:

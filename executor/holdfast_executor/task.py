@@ -10,6 +10,7 @@ from typing import Callable, Mapping, Protocol, Union
 from holdfast_executor import checks, proctree, templates
 from holdfast_executor.check_runner import CheckRunner
 from holdfast_executor.contract import TaskLaunch
+from holdfast_executor.hook_gate import HookGate
 from holdfast_executor.output import Passthrough, Pump, RotatingFile
 from holdfast_executor.process import (
     SpawnError,
@@ -76,7 +77,7 @@ class Owner(Protocol):
 
 
 class Task:
-    """Runs a TaskPlan. `groups` maps process groups to launch marks, shared by all tasks."""
+    """Runs a TaskPlan. All tasks share `groups`, process groups to launch marks, and `gate`."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Task:
         stdout: Sink,
         stderr: Sink,
         groups: dict[int, str],
+        gate: HookGate,
         owner: Owner,
         log: Callable[[str], None],
     ) -> None:
@@ -93,6 +95,7 @@ class Task:
         self._stdout = stdout
         self._stderr = stderr
         self._groups = groups
+        self._gate = gate
         self._owner = owner
         self._log = log
         self._pumps: list[Pump] = []
@@ -113,7 +116,7 @@ class Task:
         self._sweeps = 0
 
     def start(self) -> None:
-        """Write the config files, then run the hook if there is one, then the command."""
+        """Write the config files, then have the hook done if it is owed, then run the command."""
         launch = self._plan.launch
         try:
             lacking = templates.write(self._plan.sandbox, launch.templates, self._plan.environment)
@@ -126,10 +129,20 @@ class Task:
             self._start_command()
             return
         self._owner.starting(self._plan.task_id)
-        hook = launch.hook
+        self._gate.enter(self)
+
+    def run_hook(self) -> None:
+        hook = self._plan.launch.hook
+        assert hook is not None
         self._spawn(hook.command, f"{hook.name} hook", self._on_hook_exit)
         if self._pid is not None:
             self._hook_timer = self._reactor.call_later(hook.timeout_seconds, self._on_hook_timeout)
+
+    def hook_passed(self) -> None:
+        self._start_command()
+
+    def hook_failed(self, message: str) -> None:
+        self._conclude("TASK_FAILED", message)
 
     def kill(self, grace: float) -> None:
         """SIGTERM now, SIGKILL to whatever is left after `grace` seconds; a repeat only shortens.
@@ -153,6 +166,8 @@ class Task:
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         self._kill_timer = self._reactor.call_later(self._kill_at - now, self._kill_all)
+        if self._gate.is_waiting(self):
+            self._conclude("TASK_KILLED", "killed before the hook was done")
 
     # Hook and command
 
@@ -211,6 +226,7 @@ class Task:
             )
         else:
             del self._groups[pid]
+            self._gate.passed()
             self._start_command()
 
     def _start_command(self) -> None:
@@ -337,5 +353,7 @@ class Task:
             pump.finish()
         if self._group is not None:
             self._groups.pop(self._group, None)
-        state, message = self._outcome
-        self._owner.ended(self._plan.task_id, state, message())
+        state, complete = self._outcome
+        message = complete()
+        self._owner.ended(self._plan.task_id, state, message)
+        self._gate.left(self, message if state == "TASK_FAILED" else None)

@@ -203,12 +203,21 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """Where the instance was that another one takes over from."""
+
+    ip: str
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One pod instance.
 
     `executor` is the ExecutorInfo of the last launch: tasks that join a running executor must
     repeat it exactly. `deployed` is the configuration under which the deploy plan was last done
-    with it, `hook` the hook still owed before its tasks may start.
+    with it, `hook` the hook still owed before its tasks may start. `replaced` is whom it takes over
+    from, until all that was deployed in it has reached its goal again.
     """
 
     type: str
@@ -218,6 +227,7 @@ class Pod:
     executor: Json | None = None
     deployed: str | None = None
     hook: str | None = None
+    replaced: Predecessor | None = None
 
     @property
     def name(self) -> str:
@@ -397,6 +407,7 @@ def pod_to_json(pod: Pod) -> dict[str, Any]:
         "executor": pod.executor,
         "deployed": pod.deployed,
         "hook": pod.hook,
+        "replaced": [pod.replaced.ip, pod.replaced.hostname] if pod.replaced else None,
     }
 
 
@@ -410,6 +421,7 @@ def pod_from_json(data: Json) -> Pod:
         executor=data["executor"],
         deployed=data["deployed"],
         hook=data["hook"],
+        replaced=Predecessor(*data["replaced"]) if data.get("replaced") else None,
     )
 
 

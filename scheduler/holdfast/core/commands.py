@@ -4,7 +4,7 @@ from collections.abc import Callable, Container
 from dataclasses import replace
 
 from holdfast.core.ledger import Ledger
-from holdfast.records import DestroyIntent, Pod, Retired, Task
+from holdfast.records import DestroyIntent, Pod, Predecessor, Retired, Task
 
 REPLACE = "replace"
 """The hook an instance owes that takes over from one that has run."""
@@ -57,7 +57,10 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
     ledger.put_retired(retired)
     # While a hook is still owed nothing has run yet, and there is nothing to take over from.
     hook = pod.hook or REPLACE
-    ledger.put_pod(Pod(pod.type, pod.index, hook=hook, deployed=pod.deployed))
+    replaced = pod.replaced
+    if replaced is None and hook == REPLACE:
+        replaced = Predecessor(pod.reservation.ip, pod.reservation.hostname)
+    ledger.put_pod(Pod(pod.type, pod.index, hook=hook, deployed=pod.deployed, replaced=replaced))
     kept = ", ".join(volume.id for volume in retired.reservation.volumes)
     text = f"{name} is being replaced"
     if kept:

@@ -219,6 +219,8 @@ class Core:
         reached = next(t.reached for t in new.tasks if t.id == status.task_id)
         if reached and new.deployed != reached and self.ledger.is_deployed(new, reached):
             new = replace(new, deployed=reached)
+        if new.replaced is not None and self.ledger.has_taken_over(new):
+            new = replace(new, replaced=None)
         self.ledger.put_pod(new)
         before = next(task for task in old.tasks if task.id == status.task_id)
         if task.state is not before.state:

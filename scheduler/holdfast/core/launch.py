@@ -206,13 +206,20 @@ def _data(
     )
     return TaskLaunch(
         command=spec.cmd,
-        environment={**environment, **launch.parameters},
+        environment={**environment, **_replaced(launch.pod), **launch.parameters},
         templates=tuple(ConfigTemplate(c.name, c.content, c.dest) for c in spec.configs),
         hook=_hook(launch),
         rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in launch.spec.rlimits),
         # A pod of one task writes where operators look first: the sandbox's stdout and stderr.
         output=spec.name if len(launch.spec.tasks) > 1 else "",
     )
+
+
+def _replaced(pod: Pod) -> dict[str, str]:
+    """Where the instance was that this one takes over from, for its hook and its tasks."""
+    if pod.replaced is None:
+        return {}
+    return {"REPLACED_IP": pod.replaced.ip, "REPLACED_HOSTNAME": pod.replaced.hostname}
 
 
 def _hook(launch: Launch) -> Hook | None:

@@ -222,6 +222,11 @@ class Ledger:
         names = planned_tasks(service, pod.type, pod.index)
         return bool(names) and all(is_done(spec.task(n), pod.task(n), aim) for n in names)
 
+    def has_taken_over(self, pod: Pod) -> bool:
+        """Whether all that the deploy plan launches in a replaced instance has reached its goal."""
+        names = planned_tasks(self.service, pod.type, pod.index)
+        return all((task := pod.task(name)) is not None and task.reached for name in names)
+
     def deployed_tasks(self, pod: Pod) -> tuple[str, ...]:
         """What the deploy plan launches in the instance under the configuration it is deployed."""
         service = self.configs.get(pod.deployed or "")

@@ -97,12 +97,6 @@ def _ipc_of_pod(at: Path, pod: PodSpec) -> Findings:
         yield (*at, "shm-size"), "", _HOST
 
 
-def _hooks(at: Path, pod: PodSpec) -> Findings:
-    # The executor runs a hook before one task; the others would not wait for it.
-    if len(pod.tasks) > 1 and (pod.hooks.create or pod.hooks.replace):
-        yield (*at, "hooks"), "a hook in a pod of several tasks", "give it one task"
-
-
 # Tasks
 
 
@@ -121,7 +115,7 @@ def _ipc_of_task(at: Path, task: TaskSpec) -> Findings:
 
 POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
     *(_image, _networks, _secrets, _host_volumes, _external_volumes),
-    *(_share_pid_namespace, _seccomp, _ipc_of_pod, _hooks),
+    *(_share_pid_namespace, _seccomp, _ipc_of_pod),
 )
 TASK_CHECKS: tuple[Callable[[Path, TaskSpec], Findings], ...] = (
     _transport_encryption,

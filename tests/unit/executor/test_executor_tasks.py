@@ -197,6 +197,76 @@ def test_a_hook_runs_once_before_the_command(agent: FakeAgent, executor: Running
     assert executor.read("trace") == "hook n\ncommand\n"
 
 
+HOOK = Hook("create", "echo hook >> trace; until test -e go; do sleep 0.05; done", 30.0)
+
+
+def launch_together(agent: FakeAgent, hook: Hook = HOOK) -> None:
+    """Tasks t1 and t2 of one pod, which owe the hook."""
+    tasks = [
+        task_info(TaskLaunch(f"echo {name} >> trace; exec sleep 74", {}, hook=hook), name)
+        for name in ("t1", "t2")
+    ]
+    agent.send({"type": "LAUNCH_GROUP", "launch_group": {"task_group": {"tasks": tasks}}})
+
+
+def test_a_hook_runs_once_before_all_tasks_of_the_pod(
+    agent: FakeAgent, executor: RunningExecutor
+) -> None:
+    launch_together(agent)
+    agent.status("TASK_STARTING", "t2")
+    eventually(lambda: executor.read("trace"), "the hook runs")
+    executor.launch(TaskLaunch("echo t3 >> trace; exec sleep 74", {}, hook=HOOK), "t3")
+    agent.status("TASK_STARTING", "t3")
+    assert executor.read("trace") == "hook\n"
+    (executor.sandbox / "go").touch()
+    for task_id in ("t1", "t2", "t3"):
+        agent.status("TASK_RUNNING", task_id)
+    executor.launch(TaskLaunch("echo t4 >> trace; exec sleep 74", {}, hook=HOOK), "t4")
+    agent.status("TASK_RUNNING", "t4")
+    eventually(lambda: len(executor.read("trace").split()) == 5, "all have begun")
+    lines = executor.read("trace").split()
+    assert lines[0] == "hook"
+    assert sorted(lines[1:]) == ["t1", "t2", "t3", "t4"]
+
+
+def test_a_failing_hook_fails_all_tasks_that_wait_for_it(
+    agent: FakeAgent, executor: RunningExecutor
+) -> None:
+    launch_together(agent, Hook("replace", "echo no quorum; exit 1", 10.0))
+    for task_id in ("t1", "t2"):
+        status = agent.status("TASK_FAILED", task_id)
+        assert status["message"] == "replace hook: exit code 1: no quorum"
+        assert agent.states(task_id) == ["TASK_STARTING", "TASK_FAILED"]
+    assert executor.wait() == 0
+    assert not (executor.sandbox / "trace").exists()
+
+
+def test_a_task_killed_while_it_waits_for_the_hook_leaves_the_others_be(
+    agent: FakeAgent, executor: RunningExecutor
+) -> None:
+    launch_together(agent)
+    agent.status("TASK_STARTING", "t2")
+    agent.kill("t2")
+    message = agent.status("TASK_KILLED", "t2")["message"]
+    assert message == "killed before the hook was done"
+    (executor.sandbox / "go").touch()
+    agent.status("TASK_RUNNING", "t1")
+    eventually(lambda: executor.read("trace") == "hook\nt1\n", "only t1 has begun")
+
+
+def test_the_hook_begins_anew_when_the_task_that_ran_it_is_killed(
+    agent: FakeAgent, executor: RunningExecutor
+) -> None:
+    launch_together(agent)
+    eventually(lambda: executor.read("trace"), "the hook runs")
+    agent.kill("t1")
+    assert agent.status("TASK_KILLED", "t1")["message"] == "killed during its create hook"
+    eventually(lambda: executor.read("trace") == "hook\nhook\n", "the hook runs again")
+    (executor.sandbox / "go").touch()
+    agent.status("TASK_RUNNING", "t2")
+    eventually(lambda: executor.read("trace") == "hook\nhook\nt2\n", "only t2 has begun")
+
+
 def test_a_failing_hook_fails_the_task(agent: FakeAgent, executor: RunningExecutor) -> None:
     hook = Hook("replace", "echo looking; echo no quorum; exit 1", 10.0)
     executor.launch(TaskLaunch("touch started", {}, hook=hook))
