@@ -217,7 +217,9 @@ class Pod:
     `executor` is the ExecutorInfo of the last launch: tasks that join a running executor must
     repeat it exactly. `deployed` is the configuration under which the deploy plan was last done
     with it, `hook` the hook still owed before its tasks may start. `replaced` is whom it takes over
-    from, until all that was deployed in it has reached its goal again.
+    from, until all that was deployed in it has reached its goal again; `spared` are tasks done in
+    former incarnations that the plan `replace` leaves out; `restart` says why its tasks are to be
+    restarted when their turn comes.
     """
 
     type: str
@@ -228,6 +230,8 @@ class Pod:
     deployed: str | None = None
     hook: str | None = None
     replaced: Predecessor | None = None
+    spared: tuple[str, ...] = ()
+    restart: str = ""
 
     @property
     def name(self) -> str:
@@ -408,6 +412,8 @@ def pod_to_json(pod: Pod) -> dict[str, Any]:
         "deployed": pod.deployed,
         "hook": pod.hook,
         "replaced": [pod.replaced.ip, pod.replaced.hostname] if pod.replaced else None,
+        "spared": list(pod.spared),
+        "restart": pod.restart,
     }
 
 
@@ -422,6 +428,8 @@ def pod_from_json(data: Json) -> Pod:
         deployed=data["deployed"],
         hook=data["hook"],
         replaced=Predecessor(*data["replaced"]) if data.get("replaced") else None,
+        spared=tuple(data.get("spared", ())),
+        restart=data.get("restart", ""),
     )
 
 

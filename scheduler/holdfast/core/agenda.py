@@ -19,11 +19,13 @@ from holdfast.plans.derive import (
     all_plans,
     custom_specs,
     deploy_spec,
+    leaving_steps,
     surplus,
 )
 from holdfast.plans.goals import Aim, any_plan_tasks, serves
 from holdfast.plans.orders import Canary, Orders
 from holdfast.plans.plan import Plan, Status, Step
+from holdfast.plans.single import LEAVE, replace_steps
 from holdfast.records import Pod, Retired
 from holdfast.service.model import Goal, Strategy
 
@@ -54,7 +56,7 @@ class Job:
             self.config_id,
             start.tasks,
             start.join,
-            None if self.work.recovers else self.work.aim.run,
+            None if self.work.recovers and not self.work.aim.run else self.work.aim.run,
             self.parameters,
         )
 
@@ -219,7 +221,9 @@ class Agenda:
         for plan, step in sorted(open_, key=rank):
             if all(claimed.get(key, plan.name) == plan.name for key in self._needs(step)):
                 jobs.setdefault(step.pod, []).append(self._job(plan.name, step))
-        return {name: jobs[name] for name in ledger.instance_names() if name in jobs}
+        leaving = (step.pod for plan, step in open_ if plan.name == DECOMMISSION)
+        names = dict.fromkeys([*ledger.instance_names(), *leaving])
+        return {name: jobs[name] for name in names if name in jobs}
 
     def _candidates(self, plan: Plan) -> list[Step]:
         """The plan's candidates, and what its phases at work have for broken instances.
@@ -227,18 +231,25 @@ class Agenda:
         Those hold up all others (max-unavailable), so they must not have to wait for them.
         """
         if plan.name == DECOMMISSION:
-            return []
-        steps = list(plan.candidates())
+            return [s for s in plan.candidates() if s.tasks and s.status is not Status.IN_PROGRESS]
+        steps = [step for step in plan.candidates() if not self._is_recoverys(plan, step)]
         if plan.name != DEPLOY:
             return steps
         taken = {step.pod for step in steps}
         for phase in plan.candidate_phases():
             for step in phase.released():
                 pod = self._ledger.pods.get(step.pod)
+                if self._is_recoverys(plan, step):
+                    continue
                 if pod is not None and step.pod not in taken and self._is_broken(pod):
                     steps.append(step)
                     taken.add(step.pod)
         return steps
+
+    def _is_recoverys(self, plan: Plan, step: Step) -> bool:
+        """Whether recovery alone works on the instance: its new volumes are yet to be filled."""
+        pod = self._ledger.pods.get(step.pod)
+        return plan.name != RECOVERY and bool(replace_steps(self._ledger.service, pod))
 
     def _claims(self, plans: Sequence[tuple[Plan, Sequence[Step]]]) -> dict[Need, str]:
         """Which plan is at work on what, given the plans and their candidates."""
@@ -251,6 +262,8 @@ class Agenda:
                     for task in step.tasks:
                         claimed.setdefault((step.pod, "task", task), plan.name)
             for step in plan.steps():
+                if self._is_recoverys(plan, step):
+                    continue
                 if step.status is Status.STARTING or (
                     step.status is Status.PREPARED and step in candidates
                 ):
@@ -287,24 +300,28 @@ class Agenda:
         ledger = self._ledger
         pod_type, index = ledger.instance(step.pod)
         pod = ledger.pods.get(step.pod)
-        recovers = plan == RECOVERY
-        config_id = ledger.config_for(pod, may_move=plan == DEPLOY)
+        recovers = plan in (RECOVERY, DECOMMISSION)
+        anew = bool(replace_steps(ledger.service, pod))
+        config_id = ledger.config_for(pod, may_move=plan == DEPLOY or anew)
         orders = ledger.orders.get(plan, Orders(plan))
-        is_run = plan not in (DEPLOY, RECOVERY)
+        is_run = plan not in BUILT_IN
         aim = Aim(
             ledger.asks_the_same(pod_type, config_id),
-            orders.run_id if is_run else "",
+            LEAVE if plan == DECOMMISSION else orders.run_id if is_run else "",
             orders.run <= 1,
         )
         spec = ledger.configs[config_id].pod(pod_type)
-        work = Work(spec, step.tasks, aim, recovers)
+        restart = pod.restart if pod is not None and plan == RECOVERY and not anew else ""
+        work = Work(spec, step.tasks, aim, recovers, restart)
         return Job(index, config_id, work, orders.parameters if is_run else {})
 
     def _hold_back(self, job: Job, name: str, pod: Pod | None, move: Move) -> str | None:
         """Why the move must not be made although the plan is ready for it."""
         if isinstance(move, Start):
             return None if move.join else self._predecessor(name)
-        if not isinstance(move, Stop) or job.work.recovers or pod is None:
+        if not isinstance(move, Stop) or pod is None:
+            return None
+        if job.work.recovers and move.reason != job.work.restart:
             return None
         if name in self._down.get(pod.type, ()):
             return None  # stopping what is down already costs nothing
@@ -318,6 +335,8 @@ class Agenda:
         """Whether an instance that was launched does not serve now."""
         if not pod.tasks:
             return pod.deployed is not None or pod.hook == REPLACE
+        if replace_steps(self._ledger.service, pod):
+            return True
         planned = any_plan_tasks(self._ledger.service, pod.type, pod.index)
         return not serves(self._ledger.spec_of(pod), pod, planned)
 
@@ -344,6 +363,8 @@ class Agenda:
             pod = ledger.pods.get(f"{spec.type}-{index}")
             if pod is None or not pod.tasks:
                 continue
+            if any(task.run == LEAVE for task in pod.tasks):
+                pod = self._stays(pod)
             if not ledger.asks_as_target(spec.type)(ledger.launched_with(pod)):
                 continue
             planned = any_plan_tasks(ledger.service, spec.type, index)
@@ -354,7 +375,17 @@ class Agenda:
         leaving = surplus(ledger.service, ledger.pods)
         if not leaving or orders.interrupted or leaving[0].name in orders.phases:
             return False
+        steps = leaving_steps(ledger.service, ledger.spec_of, leaving[0], orders, now)
+        if any(step.status is not Status.COMPLETE for step in steps):
+            return False
         return self._decommission(leaving[0], now)
+
+    def _stays(self, pod: Pod) -> Pod:
+        """It is wanted again after all: what it ran in order to leave is not done for next time."""
+        tasks = tuple(replace(t, run="") if t.run == LEAVE else t for t in pod.tasks)
+        stays = replace(pod, tasks=tasks)
+        self._ledger.put_pod(stays)
+        return stays
 
     def _end(self, pod: Pod, names: Container[str]) -> None:
         """Stop tasks for good; should a plan have them again, they are deployed anew."""
@@ -379,6 +410,10 @@ class Agenda:
                 Retired(self._new_id(), pod.name, pod.reservation, uncertain, reason, now)
             )
         self._ledger.drop_pod(pod.name)
+        orders = self._ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
+        forced = frozenset(each for each in orders.forced if each[0] != pod.name)
+        if forced != orders.forced:
+            self._ledger.put_orders(replace(orders, forced=forced))
         self._decisions.append(f"{pod.name} is decommissioned; its volumes are kept")
         return True
 
@@ -398,7 +433,8 @@ class Agenda:
             tasks = tuple(
                 replace(t, stopping=stop.reason) if t.name in fresh else t for t in pod.tasks
             )
-            self._ledger.put_pod(replace(pod, tasks=tasks))
+            restart = "" if stop.reason == pod.restart else pod.restart
+            self._ledger.put_pod(replace(pod, tasks=tasks, restart=restart))
 
 
 def _later(plan: Plan, candidates: Container[Step]) -> list[Step]:

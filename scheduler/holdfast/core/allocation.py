@@ -280,6 +280,7 @@ class Allocation:
             reservation=placement.reservation,
             tasks=self._tasks(wanted, old, now),
             executor=executor,
+            restart="",
         )
 
     def _tasks(self, wanted: Wanted, old: Pod, now: float) -> tuple[Task, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container
 from dataclasses import replace
 
 from holdfast.core.ledger import Ledger
+from holdfast.plans.single import spared_tasks
 from holdfast.records import DestroyIntent, Pod, Predecessor, Retired, Task
 
 REPLACE = "replace"
@@ -24,7 +25,7 @@ def restart_pod(ledger: Ledger, name: str) -> str:
     if not pod.tasks:
         raise Refused(409, f"{name} has not been launched yet; there is nothing to restart")
     tasks = tuple(_stopped(task) for task in pod.tasks)
-    ledger.put_pod(replace(pod, tasks=tasks))
+    ledger.put_pod(replace(pod, tasks=tasks, restart=""))
     where = pod.reservation.hostname if pod.reservation else "?"
     if any(task.uncertain for task in pod.tasks):
         return f"{name} will start again on its volumes when agent {where} is back"
@@ -60,7 +61,16 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
     replaced = pod.replaced
     if replaced is None and hook == REPLACE:
         replaced = Predecessor(pod.reservation.ip, pod.reservation.hostname)
-    ledger.put_pod(Pod(pod.type, pod.index, hook=hook, deployed=pod.deployed, replaced=replaced))
+    ledger.put_pod(
+        Pod(
+            pod.type,
+            pod.index,
+            hook=hook,
+            deployed=pod.deployed,
+            replaced=replaced,
+            spared=spared_tasks(ledger.service, pod),
+        )
+    )
     kept = ", ".join(volume.id for volume in retired.reservation.volumes)
     text = f"{name} is being replaced"
     if kept:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from holdfast import records
 from holdfast.core import events as ev
+from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
 from holdfast.core.allocation import Allocation, Wanted, launched_tasks
 from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
@@ -36,6 +37,7 @@ from holdfast.core.view import Explanation, View
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
 from holdfast.plans.plan import Plan
+from holdfast.plans.single import has_taken_over
 from holdfast.records import Pod
 
 KILL_AGAIN_SECONDS = 5.0
@@ -219,9 +221,13 @@ class Core:
         reached = next(t.reached for t in new.tasks if t.id == status.task_id)
         if reached and new.deployed != reached and self.ledger.is_deployed(new, reached):
             new = replace(new, deployed=reached)
-        if new.replaced is not None and self.ledger.has_taken_over(new):
+        taken_over = new.replaced is not None and has_taken_over(self.ledger.service, new)
+        if taken_over:
             new = replace(new, replaced=None)
         self.ledger.put_pod(new)
+        if taken_over:
+            for name in owe_restarts(self.ledger, new):
+                self._decide(f"{name} is to be restarted, since {new.name} was replaced")
         before = next(task for task in old.tasks if task.id == status.task_id)
         if task.state is not before.state:
             detail = f" ({status.message})" if status.message and not task.live else ""

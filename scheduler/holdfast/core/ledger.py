@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from holdfast import records
-from holdfast.plans.goals import Aim, is_done, planned_tasks
+from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
 from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.service.changes import pod_changed
@@ -220,12 +220,10 @@ class Ledger:
             return False
         aim = Aim(self.asks_the_same(pod.type, config_id))
         names = planned_tasks(service, pod.type, pod.index)
-        return bool(names) and all(is_done(spec.task(n), pod.task(n), aim) for n in names)
-
-    def has_taken_over(self, pod: Pod) -> bool:
-        """Whether all that the deploy plan launches in a replaced instance has reached its goal."""
-        names = planned_tasks(self.service, pod.type, pod.index)
-        return all((task := pod.task(name)) is not None and task.reached for name in names)
+        return bool(names) and all(
+            is_done(spec.task(n), pod.task(n), aim) or is_spared(spec.task(n), pod, aim)
+            for n in names
+        )
 
     def deployed_tasks(self, pod: Pod) -> tuple[str, ...]:
         """What the deploy plan launches in the instance under the configuration it is deployed."""

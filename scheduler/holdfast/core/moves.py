@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from holdfast.plans.goals import Aim, is_delayed, is_done, is_under_way
 from holdfast.records import Pod, Task
 from holdfast.service.changes import executor_changed
-from holdfast.service.model import PodSpec
+from holdfast.service.model import Goal, PodSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,15 @@ class Work:
     """Some tasks of a pod instance that a plan wants brought to their goal.
 
     `spec` is the pod under the configuration they should have. The work of the recovery plan is
-    about what runs, not about what was reached once (`recovers`).
+    about what runs, not about what was reached once (`recovers`). `restart` says why tasks that
+    run as they should are restarted all the same.
     """
 
     spec: PodSpec
     tasks: tuple[str, ...]
     aim: Aim
     recovers: bool = False
+    restart: str = ""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -70,6 +72,8 @@ def next_move(work: Work, pod: Pod | None, former: PodSpec | None, now: float) -
     if any(task.uncertain for task in pod.tasks):
         return _out_of_sight(work, pod, now)
     open_ = [name for name in work.known if not _is_settled(work, pod.task(name), name)]
+    if not open_ and work.restart:
+        return _stop([t for t in pod.tasks if t.live and t.name in work.known], work.restart)
     if not open_:
         return None
     stops = _in_the_way(work, pod, former, open_)
@@ -85,7 +89,11 @@ def _is_settled(work: Work, task: Task | None, name: str) -> bool:
     if task is None:
         return False
     if work.recovers:
-        return task.live and task.stopping is None
+        done = work.spec.task(name).goal is not Goal.RUNNING and task.reached is not None
+        if not work.aim.run:
+            return (task.live and task.stopping is None) or done
+        of_run = task.run == work.aim.run or work.spec.task(name).goal is Goal.RUNNING
+        return of_run and ((task.live and task.stopping is None) or done)
     return is_done(work.spec.task(name), task, work.aim) or is_under_way(task, work.aim)
 
 

@@ -8,7 +8,7 @@ from holdfast.core import events as ev
 from holdfast.core.commands import Refused
 from holdfast.core.ledger import Ledger
 from holdfast.plans import orders as of_plans
-from holdfast.plans.derive import BUILT_IN, DECOMMISSION, DEPLOY, RECOVERY
+from holdfast.plans.derive import BUILT_IN, DECOMMISSION, DEPLOY, RECOVERY, step_name
 from holdfast.plans.goals import RESTART
 from holdfast.plans.orders import ALREADY, OK, Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
@@ -40,7 +40,7 @@ def order(ledger: Ledger, plans: Sequence[Plan], command: ev.Command) -> tuple[i
             new, status = of_plans.interrupt(known, plan, phase)
             text = f"{what} takes up no more steps; what it started goes on"
         case ev.Verb.PLAN_FORCE_COMPLETE:
-            if plan.name in (RECOVERY, DECOMMISSION):
+            if not _can_be_forced(plan, step):
                 raise Refused(409, f"{plan.name} is about tasks as they are; use interrupt")
             new, status = of_plans.force_complete(known, plan, phase, step)
             text = f"{what} counts as complete, whatever its tasks do"
@@ -80,6 +80,14 @@ def _element(plan: Plan, command: ev.Command) -> tuple[Phase | None, Step | None
             return phase, step
     names = ", ".join(step.name for step in phase.steps)
     raise Refused(404, f"phase {phase.name} has no step {command.step}; it has {names}")
+
+
+def _can_be_forced(plan: Plan, step: Step | None) -> bool:
+    """Whether somebody may say that it is done. Of the plan `decommission` only what an instance
+    that leaves should run before; whether it was stopped is a matter of fact."""
+    if plan.name == DECOMMISSION:
+        return step is not None and step.name == step_name(step.pod, step.tasks)
+    return plan.name != RECOVERY
 
 
 def _refuse_built_in(plan: Plan, instead: str) -> None:
@@ -134,4 +142,5 @@ def _launch_anew(ledger: Ledger, step: Step) -> None:
         else task
         for task in pod.tasks
     )
-    ledger.put_pod(replace(pod, tasks=tasks, deployed=None))
+    spared = tuple(name for name in pod.spared if name not in step.tasks)
+    ledger.put_pod(replace(pod, tasks=tasks, deployed=None, spared=spared))

@@ -1,6 +1,6 @@
 """The plans of a service, derived from what it asks for, from the records and from the orders."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from holdfast.plans.goals import (
@@ -14,8 +14,16 @@ from holdfast.plans.goals import (
 )
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
+from holdfast.plans.single import (
+    LEAVE,
+    REPLACE,
+    has_left,
+    leave_steps,
+    replace_steps,
+    single_status,
+)
 from holdfast.records import Pod
-from holdfast.service.model import PhaseSpec, PlanSpec, PodSpec, ServiceSpec, Strategy
+from holdfast.service.model import Goal, PhaseSpec, PlanSpec, PodSpec, ServiceSpec, Strategy
 
 DEPLOY = "deploy"
 UPDATE = "update"
@@ -59,7 +67,7 @@ def all_plans(situation: Situation) -> tuple[Plan, ...]:
 
 def custom_specs(service: ServiceSpec) -> list[PlanSpec]:
     """The plans of svc.yml that an operator starts."""
-    return [spec for spec in service.plans if spec.name not in (UPDATE, *BUILT_IN)]
+    return [spec for spec in service.plans if spec.name not in (UPDATE, REPLACE, *BUILT_IN)]
 
 
 def deploy_spec(service: ServiceSpec, updating: bool) -> PlanSpec:
@@ -100,7 +108,11 @@ def custom_plan(situation: Situation, spec: PlanSpec) -> Plan:
 
 
 def recovery_plan(situation: Situation) -> Plan:
-    """The plan that brings back what ran before; one phase for each pod that is not well."""
+    """The plan that brings back what ran before; one phase for each pod that is not well.
+
+    One that is being replaced goes by the steps of `replace`, if there are any. What must be
+    restarted after a replacement has its phase until it is stopped, and then as what is not well.
+    """
     orders = situation.orders.get(RECOVERY, Orders(RECOVERY))
     forced = _forced_tasks(situation)
     phases = []
@@ -108,12 +120,30 @@ def recovery_plan(situation: Situation) -> Plan:
         pod = situation.pods.get(f"{spec.type}-{index}")
         if pod is None:
             continue
-        tasks = _recovery_tasks(situation, pod, forced.get(pod.name, frozenset()))
-        if not tasks:
-            continue
-        status = recovery_status(pod, tasks, situation.now)
-        name = step_name(pod.name, tasks)
         reason = situation.reasons.get(pod.name, "")
+        by_steps = replace_steps(situation.service, pod)
+        if by_steps:
+            steps = tuple(
+                Step(
+                    step_name(pod.name, names),
+                    pod.name,
+                    names,
+                    status := single_status(spec, pod, names, "", situation.now),
+                    reason if status is not Status.COMPLETE else "",
+                )
+                for names in by_steps
+            )
+            name = f"{REPLACE} {pod.name}"
+            phases.append(Phase(name, Strategy.SERIAL, steps, name in orders.phases))
+            continue
+        tasks = _recovery_tasks(situation, pod, forced.get(pod.name, frozenset()))
+        if tasks:
+            status = recovery_status(pod, tasks, situation.now)
+        elif pod.restart and (tasks := restarted_tasks(situation.spec_of(pod), pod)):
+            status, reason = Status.PENDING, reason or f"it waits for its turn: {pod.restart}"
+        else:
+            continue
+        name = step_name(pod.name, tasks)
         steps = (Step(name, pod.name, tasks, status, reason),)
         phases.append(Phase(name, Strategy.SERIAL, steps, name in orders.phases))
     return Plan(RECOVERY, Strategy.PARALLEL, tuple(phases), (), orders.interrupted)
@@ -128,13 +158,23 @@ def _recovery_tasks(situation: Situation, pod: Pod, forced: Collection[str]) -> 
     if pod.deployed is not None:
         deployed = situation.deployed_tasks(pod)
         planned = planned_tasks(situation.service, pod.type, pod.index)
-        lacking = (n for n in planned if (t := pod.task(n)) is None or t.reached is None)
+        lacking = (
+            n
+            for n in planned
+            if n not in pod.spared and ((t := pod.task(n)) is None or t.reached is None)
+        )
         owed = tuple(name for name in lacking if name in deployed)
     ill: tuple[str, ...] = ()
     if pod.tasks:
         launched = any_plan_tasks(situation.service, pod.type, pod.index)
         ill = unwell(situation.spec_of(pod), pod, launched, forced)
     return tuple(dict.fromkeys([*ill, *owed]))
+
+
+def restarted_tasks(spec: PodSpec, pod: Pod) -> tuple[str, ...]:
+    """The tasks that a restart is about: those that run for ever, and do run."""
+    names = [task.name for task in spec.tasks if task.goal is Goal.RUNNING]
+    return tuple(n for n in names if (task := pod.task(n)) is not None and task.live)
 
 
 def _forced_tasks(situation: Situation) -> dict[str, set[str]]:
@@ -156,7 +196,9 @@ def decommission_plan(situation: Situation) -> Plan:
     orders = situation.orders.get(DECOMMISSION, Orders(DECOMMISSION))
     phases = []
     for pod in surplus(situation.service, situation.pods):
-        steps = [
+        service, spec_of, now = situation.service, situation.spec_of, situation.now
+        steps = list(leaving_steps(service, spec_of, pod, orders, now))
+        steps += [
             Step(
                 f"kill-{pod.name}-{task.name}",
                 pod.name,
@@ -171,6 +213,33 @@ def decommission_plan(situation: Situation) -> Plan:
         stopped = pod.name in orders.phases
         phases.append(Phase(pod.name, Strategy.SERIAL, tuple(steps), stopped))
     return Plan(DECOMMISSION, Strategy.SERIAL, tuple(phases), (), orders.interrupted)
+
+
+def leaving_steps(
+    service: ServiceSpec,
+    spec_of: Callable[[Pod], PodSpec],
+    pod: Pod,
+    orders: Orders,
+    now: float,
+) -> Iterator[Step]:
+    """The steps of an instance before it is ended; none if it never ran.
+
+    What runs for ever is wanted only for as long as a task that ends has not.
+    """
+    if not pod.tasks:
+        return
+    spec = spec_of(pod)
+    named = [(step_name(pod.name, names), names) for names in leave_steps(service, pod)]
+    open_ = [
+        number
+        for number, (name, names) in enumerate(named)
+        if (pod.name, name) not in orders.forced and not has_left(spec, pod, names, now)
+    ]
+    for number, (name, names) in enumerate(named):
+        status = Status.COMPLETE
+        if any(other >= number for other in open_) and (pod.name, name) not in orders.forced:
+            status = single_status(spec, pod, names, LEAVE, now)
+        yield Step(name, pod.name, names, status)
 
 
 def surplus(service: ServiceSpec, pods: Mapping[str, Pod]) -> list[Pod]:
@@ -194,7 +263,7 @@ def _phase(situation: Situation, phase: PhaseSpec, orders: Orders, run: bool) ->
     aim = Aim(situation.target(phase.pod), orders.run_id if run else "", first_run=orders.run <= 1)
     canary = orders.canaries.get(phase.name)
     steps = []
-    for index in range(spec.count):
+    for index in phase.indexes(spec):
         pod = situation.pods.get(f"{phase.pod}-{index}")
         deployed: Collection[str] = ()
         if pod is not None and pod.deployed and aim.same_config(pod.deployed):

@@ -47,6 +47,13 @@ def is_done(spec: TaskSpec, task: Task | None, aim: Aim) -> bool:
     return spec.goal is Goal.ONCE or as_asked
 
 
+def is_spared(spec: TaskSpec, pod: Pod, aim: Aim) -> bool:
+    """Whether it was done in a former incarnation of the instance, and that counts as aimed at."""
+    if spec.name not in pod.spared or aim.run:
+        return False
+    return spec.goal is Goal.ONCE or (pod.deployed is not None and aim.same_config(pod.deployed))
+
+
 def is_under_way(task: Task, aim: Aim) -> bool:
     """Whether the task was launched as aimed at and may still get there."""
     of_run = task.run == aim.run if aim.run else task.run != RESTART
@@ -113,7 +120,10 @@ def step_status(
     ):
         return Status.COMPLETE
     return least(
-        task_status(spec.task(name), pod.task(name) if pod else None, aim, now) for name in tasks
+        Status.COMPLETE
+        if pod is not None and is_spared(spec.task(name), pod, aim)
+        else task_status(spec.task(name), pod.task(name) if pod else None, aim, now)
+        for name in tasks
     )
 
 
@@ -185,10 +195,11 @@ def is_down(task: Task) -> bool:
 
 def recovery_status(pod: Pod, tasks: Iterable[str], now: float) -> Status:
     """The status of the recovery of those tasks."""
-    return least(_recovery_of(pod.task(name), now) for name in tasks)
+    return least(recovery_of(pod.task(name), now) for name in tasks)
 
 
-def _recovery_of(task: Task | None, now: float) -> Status:
+def recovery_of(task: Task | None, now: float) -> Status:
+    """The status of the recovery of one task."""
     if task is None or task.uncertain:
         return Status.PENDING
     if task.dead:

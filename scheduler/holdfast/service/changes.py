@@ -59,6 +59,7 @@ def _running_part(pod: PodSpec) -> PodSpec:
         hooks=HooksSpec(),
         allow_decommission=False,
         max_unavailable=1,
+        after_replace=(),
         resource_sets=tuple(each for each in pod.resource_sets if each.id in used),
     )
 
@@ -92,6 +93,13 @@ def _pod(old: PodSpec, service: ServiceSpec) -> Iterator[Refusal]:
             f"fewer instances ({new.count} instead of {old.count}) give the volumes of the others "
             "up: that needs `allow-decommission: true`",
         )
+    lacking = _lacking_to_leave(old, new, service)
+    if lacking:
+        yield (
+            f"{path}.count",
+            f"the plan `decommission` launches {', '.join(lacking)} in instances that leave, and "
+            "those there are do not have it: first deploy it, then have fewer",
+        )
     if old.pre_reserved_role != new.pre_reserved_role:
         yield (
             f"{path}.pre-reserved-role",
@@ -115,6 +123,18 @@ def _pod(old: PodSpec, service: ServiceSpec) -> Iterator[Refusal]:
                 volumes = old.resources(task).volumes, new.resources(kept[task.name]).volumes
                 yield from _volumes(f"{where}.volumes", *volumes)
             seen.add(where)
+
+
+def _lacking_to_leave(old: PodSpec, new: PodSpec, service: ServiceSpec) -> list[str]:
+    """The tasks that instances beyond the new count should run before they go, and have not."""
+    has = {task.name for task in old.tasks}
+    wanted = {
+        name
+        for index in range(new.count, old.count)
+        for step in service.steps_in("decommission", new.type, index)
+        for name in step
+    }
+    return sorted(wanted - has)
 
 
 def _volumes(path: str, old: Iterable[VolumeSpec], new: Iterable[VolumeSpec]) -> Iterator[Refusal]:

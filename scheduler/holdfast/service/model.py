@@ -4,7 +4,7 @@ Built from svc.yml by `holdfast.service.load`; nothing here reads files or envir
 MB, times are seconds, cpus are fractions of a CPU, as in the dcos-commons format.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -346,6 +346,21 @@ ANY_ROLE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
+class AfterReplaceSpec:
+    """Once an instance was replaced, those of type `restart` are restarted, without itself.
+
+    With `index_below`, only after the replacement of an instance of a lower index.
+    """
+
+    restart: str
+    index_below: int | None = None
+
+    def concerns(self, index: int) -> bool:
+        """Whether the replacement of that instance calls for it."""
+        return self.index_below is None or index < self.index_below
+
+
+@dataclass(frozen=True, slots=True)
 class PodSpec:
     """A pod type and how many instances of it are wanted.
 
@@ -375,6 +390,7 @@ class PodSpec:
     seccomp: SeccompSpec = SeccompSpec()
     ipc_mode: IpcMode | None = None
     shm_size_mb: int | None = None
+    after_replace: tuple[AfterReplaceSpec, ...] = ()
 
     @property
     def uses_host_ports(self) -> bool:
@@ -442,13 +458,19 @@ class InstanceSteps(NamedTuple):
 class PhaseSpec:
     """A phase of a plan: the instances of one pod type, in an order.
 
-    Without `steps` each instance is one step that launches all its tasks.
+    Without `steps` each instance is one step that launches all its tasks. The instances are taken
+    up by their index, the last one first if `reverse`.
     """
 
     name: str
     pod: str
     strategy: Strategy = Strategy.SERIAL
     steps: tuple[InstanceSteps, ...] = ()
+    reverse: bool = False
+
+    def indexes(self, pod: PodSpec) -> Sequence[int]:
+        """The instances of the phase, in its order."""
+        return range(pod.count)[::-1] if self.reverse else range(pod.count)
 
     def steps_of(self, pod: PodSpec, index: int) -> tuple[tuple[str, ...], ...]:
         """What each step for the instance `index` launches, in order; maybe nothing."""
@@ -471,7 +493,9 @@ class PlanSpec:
 class ServiceSpec:
     """A whole service: what svc.yml says once rendered and validated.
 
-    `plans` are those besides `deploy`, such as `update`, in the order of the file.
+    `plans` are those besides `deploy`, such as `update`, in the order of the file. The phases of
+    `replace` and `decommission` are for single instances: what to launch in one that takes over
+    from another, and in one that is about to go.
     """
 
     name: str
@@ -489,6 +513,16 @@ class ServiceSpec:
             if plan.name == name:
                 return plan
         raise KeyError(name)
+
+    def steps_in(self, plan: str, type_: str, index: int) -> tuple[tuple[str, ...], ...]:
+        """What a plan launches in a pod instance, step by step; nothing without such a plan."""
+        phases = next((each.phases for each in self.plans if each.name == plan), ())
+        pod = next((each for each in self.pods if each.type == type_), None)
+        if pod is None:
+            return ()
+        return tuple(
+            step for phase in phases if phase.pod == type_ for step in phase.steps_of(pod, index)
+        )
 
     def pod(self, type_: str) -> PodSpec:
         """The pod of that type; KeyError when there is none."""

@@ -11,6 +11,7 @@ from holdfast.service.section import Entry, Section, open_section
 
 DEPLOY = "deploy"
 UPDATE = "update"
+DECOMMISSION = "decommission"
 _DEFAULT = "default"
 _INDEX = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 _STEPS = "a list of steps, each a list of task names, such as [[a, b], [c]]"
@@ -47,14 +48,15 @@ def _plan(plan: Section, name: str, pods: Sequence[PodSpec]) -> PlanSpec:
         if phase is None:
             continue
         type_ = phase.choice("pod", tuple(types)) if types else phase.text("pod")
-        steps = _steps(phase, types.get(type_))
+        steps = _steps(phase, types.get(type_), of_those_leaving=name == DECOMMISSION)
         if name in (DEPLOY, UPDATE):
             for other in phases:
                 # With steps, phases may share a pod; without, one has no work left.
                 if type_ and type_ == other.pod and not steps and not other.steps:
                     phase.error("pod", f"{type_!r} is already deployed by phase {other.name!r}")
         strategy = _strategy(phase, vocabulary.PHASE_STRATEGIES)
-        phases.append(PhaseSpec(entry.name, type_, strategy, steps))
+        reverse = phase.choice("order", vocabulary.ORDERS, "forward") == "reverse"
+        phases.append(PhaseSpec(entry.name, type_, strategy, steps, reverse))
     strategy = _strategy(plan, vocabulary.PLAN_STRATEGIES)
     for type_ in types if name == DEPLOY else ():
         if phases and all(phase.pod != type_ for phase in phases):
@@ -73,7 +75,9 @@ def _strategy(section: Section, known: tuple[str, ...]) -> Strategy:
     return Strategy.SERIAL_CANARY if chosen == "canary" else Strategy(chosen)
 
 
-def _steps(phase: Section, pod: PodSpec | None) -> tuple[InstanceSteps, ...]:
+def _steps(
+    phase: Section, pod: PodSpec | None, of_those_leaving: bool
+) -> tuple[InstanceSteps, ...]:
     found: dict[int | None, InstanceSteps] = {}
     faults = len(phase.report.errors)
     entries = phase.items("steps", "mappings such as default: [[task]]")
@@ -93,7 +97,7 @@ def _steps(phase: Section, pod: PodSpec | None) -> tuple[InstanceSteps, ...]:
         index = None if key == _DEFAULT else int(key)
         if index in found:
             phase.report.error(inner.line, inner.path, "is already given in this phase")
-        if pod and index is not None and index >= pod.count:
+        if pod and index is not None and index >= pod.count and not of_those_leaving:
             phase.report.warn(
                 inner.line, inner.path, f"has no effect, as there are {pod.count} of {pod.type!r}"
             )

@@ -14,6 +14,7 @@ from holdfast.service.container_section import (
 )
 from holdfast.service.model import (
     ANY_ROLE,
+    AfterReplaceSpec,
     Constraint,
     HookSpec,
     HooksSpec,
@@ -83,6 +84,7 @@ def read_pod(
         seccomp=read_seccomp(section),
         ipc_mode=_ipc_mode(section),
         shm_size_mb=read_shm_size(section),
+        after_replace=_after_replace(section, type_),
     )
     _check_together(section, pod, owners)
     return pod
@@ -210,6 +212,16 @@ def _hooks(section: Section) -> HooksSpec:
     if hooks is None:
         return HooksSpec()
     return HooksSpec(create=_hook(hooks, "create"), replace=_hook(hooks, "replace"))
+
+
+def _after_replace(section: Section, type_: str) -> tuple[AfterReplaceSpec, ...]:
+    return tuple(
+        AfterReplaceSpec(
+            restart=each.words("restart", type_),
+            index_below=each.whole("index-below", least=1) if each.has("index-below") else None,
+        )
+        for each in section.sections("after-replace", vocabulary.AFTER_REPLACE)
+    )
 
 
 def _hook(hooks: Section, name: str) -> HookSpec | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.service import vocabulary
 from holdfast.service.model import PodSpec, PortSpec, ServiceSpec
+from holdfast.service.places import Path, places_in
 from holdfast.service.plan_section import read_plans
 from holdfast.service.pod_section import read_pod
 from holdfast.service.section import Section, open_section
@@ -36,6 +37,7 @@ def read_service(
         principal = scheduler.words("principal", principal)
         zookeeper = scheduler.words("zookeeper", zookeeper)
         _check_zookeeper(scheduler, zookeeper)
+    _check_restarts(section, pods)
     deploy, plans = read_plans(section, pods)
     return ServiceSpec(
         name=name,
@@ -47,6 +49,19 @@ def read_service(
         web_url=section.text("web-url", "") or None,
         plans=plans,
     )
+
+
+def _check_restarts(section: Section, pods: Sequence[PodSpec]) -> None:
+    """What is restarted after a replacement may be of a type further down in the file."""
+    types = [pod.type for pod in pods]
+    for pod in pods:
+        for number, each in enumerate(pod.after_replace):
+            if each.restart not in types:
+                path: Path = ("pods", pod.type, "after-replace", number, "restart")
+                line, shown = places_in(section.node)(path)
+                known = ", ".join(types)
+                message = f"there is no pod {each.restart!r}; there are {known}"
+                section.report.error(line, shown, message)
 
 
 def _check_service_name(section: Section, name: str) -> None:

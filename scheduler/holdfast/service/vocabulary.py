@@ -1,8 +1,9 @@
 """The keys of svc.yml.
 
-The format is that of dcos-commons (its `Raw*Spec` classes), with `hooks`, `max-unavailable` and
-volumes of type PATH added beside it. Keys read here that the rest of the program cannot carry out
-yet are refused by `holdfast.service.support`, after reading.
+The format is that of dcos-commons (its `Raw*Spec` classes), with `hooks`, `after-replace`,
+`max-unavailable`, the `order` of phases and volumes of type PATH added beside it. Keys read here
+that the rest of the program cannot carry out yet are refused by `holdfast.service.support`, after
+reading.
 """
 
 from holdfast.service.section import Keys
@@ -18,7 +19,7 @@ POD = Keys(
         *("image", "networks", "volume", "volumes", "host-volumes", "external-volumes"),
         *("secrets", "resource-sets", "pre-reserved-role", "share-pid-namespace"),
         *("seccomp-unconfined", "seccomp-profile-name", "ipc-mode", "shm-size"),
-        *("tasks", "hooks"),
+        *("tasks", "hooks", "after-replace"),
     ),
     {
         "user": "known but not supported by this version; all pods run as `scheduler.user`; set "
@@ -27,6 +28,7 @@ POD = Keys(
 )
 HOOKS = Keys(("create", "replace"))
 HOOK = Keys(("cmd", "timeout"))
+AFTER_REPLACE = Keys(("restart", "index-below"))
 RLIMIT = Keys(("soft", "hard"))
 NETWORK = Keys(("host-ports", "container-ports", "labels"))
 SECRET = Keys(("secret", "env-key", "file"))
@@ -61,8 +63,9 @@ DISCOVERY = Keys(("prefix", "visibility"))
 TRANSPORT_ENCRYPTION = Keys(("name", "type"))
 
 PLAN = Keys(("strategy", "phases"))
-PHASE = Keys(("strategy", "pod", "steps"))
+PHASE = Keys(("strategy", "pod", "steps", "order"))
 PLAN_STRATEGIES = ("serial", "parallel")
+ORDERS = ("forward", "reverse")
 PHASE_STRATEGIES = ("serial", "parallel", "serial-canary", "canary", "parallel-canary")
 
 # mesos.proto, RLimitInfo.RLimit.Type, with RLMT_ spelt RLIMIT_.

@@ -88,6 +88,9 @@ def _pod(pod: PodSpec) -> Yaml:
             if hook
         },
         "tasks": {task.name: _task(pod, task) for task in pod.tasks},
+        "after-replace": [
+            {"restart": each.restart, "index-below": each.index_below} for each in pod.after_replace
+        ],
     }
 
 
@@ -180,6 +183,7 @@ def _phase(phase: PhaseSpec) -> Yaml:
     return {
         "pod": phase.pod,
         "strategy": str(phase.strategy),
+        "order": "reverse" if phase.reverse else "forward",
         "steps": [
             {("default" if each.instance is None else each.instance): [list(s) for s in each.steps]}
             for each in phase.steps

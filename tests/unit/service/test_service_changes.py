@@ -7,6 +7,7 @@ import pytest
 from holdfast.service.changes import pod_changed, refusals
 from holdfast.service.model import (
     UNLIMITED,
+    AfterReplaceSpec,
     ConfigSpec,
     Constraint,
     DiscoverySpec,
@@ -17,6 +18,7 @@ from holdfast.service.model import (
     HookSpec,
     HooksSpec,
     HostVolumeSpec,
+    InstanceSteps,
     IpcMode,
     LimitsSpec,
     NetworkSpec,
@@ -115,6 +117,7 @@ NOT_RESTARTING = [
     with_pod(count=2, allow_decommission=True),
     with_pod(placement=(Constraint("hostname", Operator.UNIQUE),)),
     with_pod(hooks=HooksSpec(create=HookSpec("x", 1))),
+    with_pod(after_replace=(AfterReplaceSpec("node"),)),
 ]
 
 
@@ -131,6 +134,18 @@ def test_changes_that_restart_instances(new: ServiceSpec) -> None:
 @pytest.mark.parametrize("new", [SERVICE, *NOT_RESTARTING])
 def test_changes_that_restart_nothing(new: ServiceSpec) -> None:
     assert not pod_changed(POD, new.pods[0])
+
+
+def test_instances_that_leave_must_have_what_they_are_to_run_before() -> None:
+    leave = PlanSpec(
+        "decommission", (PhaseSpec("n", "node", steps=(InstanceSteps(None, (("drain",),)),)),)
+    )
+    drain = replace(TASK, name="drain", goal=Goal.FINISH)
+    fewer = replace(with_pod(count=2, allow_decommission=True, tasks=(TASK, drain)), plans=(leave,))
+    (problem,) = refusals(SERVICE, fewer)
+    assert problem.path == "pods.node.count"
+    assert "launches drain in instances that leave" in problem.message
+    assert refusals(with_pod(tasks=(TASK, drain)), fewer) == ()
 
 
 def test_allowed_in_the_service() -> None:

@@ -203,7 +203,7 @@ def test_faults_of_phases() -> None:
         ),
         (
             "plans.deploy.phases.b",
-            "expected a mapping with strategy, pod, steps, found nothing",
+            "expected a mapping with strategy, pod, steps, order, found nothing",
         ),
         ("plans.deploy.strategy", "expected serial or parallel, found 'canary'"),
     ]

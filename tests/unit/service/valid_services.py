@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from holdfast.service.model import (
     UNLIMITED,
     AccessMode,
+    AfterReplaceSpec,
     ConfigSpec,
     Constraint,
     DiscoverySpec,
@@ -237,6 +238,10 @@ def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
         seccomp=SeccompSpec(unconfined, None if unconfined else draw(st.none() | WORDS)),
         ipc_mode=draw(st.sampled_from([None, IpcMode.PRIVATE])),
         shm_size_mb=draw(SHM),
+        after_replace=tuple(
+            AfterReplaceSpec(type_, draw(st.none() | st.integers(1, 9)))
+            for _ in range(draw(st.integers(0, 2)))
+        ),
     )
 
 
@@ -250,14 +255,14 @@ def phases(draw: st.DrawFn, name: str, pod: PodSpec) -> PhaseSpec:
     names = [task.name for task in pod.tasks]
     alone = len(names) == 1
     if alone and draw(st.booleans()):
-        return PhaseSpec(name, pod.type, draw(STRATEGY))
+        return PhaseSpec(name, pod.type, draw(STRATEGY), (), draw(st.booleans()))
     step = st.sampled_from(names).map(lambda task: (task,))
     steps = st.lists(step, max_size=3).map(tuple)
     indexes = draw(st.lists(st.integers(0, pod.count), unique=True, max_size=2))
     entries = [InstanceSteps(index, draw(steps)) for index in indexes]
     default = InstanceSteps(None, draw(steps))
     entries.insert(draw(st.integers(0, len(entries))), default)
-    return PhaseSpec(name, pod.type, draw(STRATEGY), tuple(entries))
+    return PhaseSpec(name, pod.type, draw(STRATEGY), tuple(entries), draw(st.booleans()))
 
 
 @st.composite
@@ -273,7 +278,7 @@ def services(draw: st.DrawFn) -> ServiceSpec:
     """A valid service."""
     types = draw(st.lists(LETTERS, unique=True, min_size=1, max_size=3))
     made = tuple(draw(pods(type_, number + 1)) for number, type_ in enumerate(types))
-    others = draw(st.lists(st.sampled_from(["update", "backup"]), unique=True))
+    others = draw(st.lists(st.sampled_from(["update", "backup", "replace"]), unique=True))
     return ServiceSpec(
         name=draw(st.sampled_from(["data", "/prod/data", "a.b-c"])),
         user=draw(WORDS),
