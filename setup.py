@@ -37,6 +37,7 @@ setup(
         "fastapi>=0.110",
         "kazoo>=2.9",
         "orjson>=3.9",
+        "python-multipart>=0.0.9",
         "prometheus_client>=0.19",
         "pydantic>=2.6",
         "PyYAML>=6.0",

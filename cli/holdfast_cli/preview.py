@@ -50,7 +50,7 @@ def preview(context: click.Context, svc_yml: Path, env_file: Path | None, as_jso
         target = _target(context.obj)
         refused = _refused(target, found, str(svc_yml))
         problems = [*refused, *problems]
-        outlooks = list(outlook(target, found.spec, refused))
+        outlooks = list(outlook(target, _as_shown(found.spec), refused))
     accepted = not any(problem.kind == "error" for problem in problems)
     if as_json:
         body = {
@@ -64,6 +64,8 @@ def preview(context: click.Context, svc_yml: Path, env_file: Path | None, as_jso
         click.echo(json.dumps(body, indent=2))
     else:
         _show(svc_yml, outlooks, problems, accepted)
+        if found is not None and _as_shown(found.spec) != found.spec:
+            click.echo("\nVariables whose names look like those of secrets are not compared.")
     context.exit(0 if accepted else 1)
 
 
@@ -96,6 +98,14 @@ def _target(api: Connection) -> "ServiceSpec":
             f" ({error.error_count()} differences): it is of another version than this command."
             " Use the command of the scheduler's version."
         ) from None
+
+
+def _as_shown(spec: "ServiceSpec") -> "ServiceSpec":
+    """The service as the API would show it: without the values of what looks secret."""
+    from holdfast.service.encode import from_json, to_json
+    from holdfast.service.redact import redacted
+
+    return from_json(redacted(to_json(spec)))
 
 
 def _refused(target: "ServiceSpec", found: "Definition", source: str) -> "list[Problem]":

@@ -21,6 +21,7 @@ from holdfast.core.view import View
 from holdfast.mesos import calls
 from holdfast.mesos.channel import CallResult, Outcome
 from holdfast.state.store import Store, StoreUnavailable, Writes
+from holdfast.timing import Timer
 
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.2
@@ -66,6 +67,7 @@ class Engine:
         self._stepping: set[str] = set()
         self._stopping = threading.Event()
         self._now = 0.0
+        self.offers_timer = Timer()
         self.view: View = core.view(clock())
 
     # -- from other threads -------------------------------------------------------------------
@@ -135,7 +137,10 @@ class Engine:
             self._commit(writes)
         self.view = self._core.view(self._now)
         sent = self._send(effects)
-        self._tell(taken, effects, len(writes), sent, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if any(isinstance(event, ev.OffersReceived) for event in taken):
+            self.offers_timer.note(seconds, self._now)
+        self._tell(taken, effects, len(writes), sent, seconds)
 
     def _commit(self, writes: Writes) -> None:
         """Store before anything is sent. While the store is away the scheduler stands still."""

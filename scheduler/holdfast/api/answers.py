@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
+from holdfast.api import examples
 from holdfast.api.names import Unknown
 from holdfast.api.shapes import MessageBody
 
@@ -14,16 +15,15 @@ ANSWER_SECONDS = 10.0
 
 Responses = dict[int | str, dict[str, Any]]
 
-BAD_REQUEST = {"model": MessageBody, "description": "Not understood; nothing was changed"}
-NOT_FOUND = {"model": MessageBody, "description": "Nothing has that name"}
-REFUSED = {"model": MessageBody, "description": "Not possible now; nothing was changed"}
-UNANSWERED = {"model": MessageBody, "description": "The scheduler has not answered in time"}
-
 
 def as_json(body: object, code: int = 200) -> Response:
     """Indented, since these answers are also read by people with curl."""
     content = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return Response(content, code, media_type="application/json")
+
+
+def as_text(text: str) -> Response:
+    return Response(text, media_type="text/plain; charset=utf-8")
 
 
 def need(kind: str, name: str, known: Collection[str]) -> None:
@@ -32,5 +32,46 @@ def need(kind: str, name: str, known: Collection[str]) -> None:
         raise Unknown(kind, name, known)
 
 
-def ok(model: Any, description: str = "OK") -> dict[str, Any]:
-    return {"model": model, "description": description}
+def ok(model: Any, description: str = "OK", example: Any = None) -> dict[str, Any]:
+    """A JSON answer; the example is that of its shape when none is given."""
+    shown = examples.of(model) if example is None else example
+    return {
+        "model": model,
+        "description": description,
+        "content": {"application/json": {"example": shown}},
+    }
+
+
+def ok_text(description: str, example: str, media_type: str = "text/plain") -> dict[str, Any]:
+    """An answer that is no JSON."""
+    content = {"schema": {"type": "string"}, "example": example}
+    return {"description": description, "content": {media_type: content}}
+
+
+def error(description: str, message: str) -> dict[str, Any]:
+    return ok(MessageBody, description, {"message": message})
+
+
+BAD_REQUEST = error(
+    "Not understood; nothing was changed",
+    "Step 'node-0:[server]' is named without its phase: add phase=. Nothing was changed.",
+)
+NOT_FOUND = error("Nothing has that name", "There is no plan 'deplyo'. Did you mean 'deploy'?")
+REFUSED = error(
+    "Not possible now; nothing was changed",
+    "hello-2 has not been launched yet; there is nothing to restart",
+)
+UNANSWERED = error(
+    "The scheduler has not answered in time",
+    "The scheduler took `pod restart hello-0` but has not answered within 10 s. It stands still"
+    " while ZooKeeper is away, and carries the order out when it goes on, unless it is restarted"
+    " before that. Tasks run on. Look at the pod, volume or plan before you ask again.",
+)
+TOO_LARGE = error(
+    "The body is too large; nothing was changed",
+    "A request may have 131072 bytes of content. Nothing was changed.",
+)
+FAULT = error(
+    "A fault of the scheduler's own",
+    "The scheduler could not answer because of a fault of its own (KeyError).",
+)

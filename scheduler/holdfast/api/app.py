@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from holdfast import __version__
 from holdfast.api.answers import ANSWER_SECONDS
+from holdfast.api.bodies import BodyLimit
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
 
@@ -32,6 +33,7 @@ def create_app(
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
     )
+    app.add_middleware(BodyLimit)
     app.include_router(api_router(source, artifacts, answer_seconds))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)
@@ -61,7 +63,8 @@ async def _unanswered(_request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("a request failed", path=request.url.path, error=repr(error))
     return _message(
-        f"The scheduler could not answer: {error!r}. Nothing was changed by this request unless it"
-        " was an order; tasks run on. Its log has the details.",
+        f"The scheduler could not answer because of a fault of its own ({type(error).__name__})."
+        " Nothing was changed by this request unless it was an order; tasks run on. The log of the"
+        " scheduler has the details.",
         500,
     )

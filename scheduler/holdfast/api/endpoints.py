@@ -4,6 +4,7 @@ from holdfast.api.shapes import EndpointBody
 from holdfast.core.view import View
 
 DNS_DOMAIN = "autoip.dcos.thisdcos.directory"
+VIP_DOMAIN = "l4lb.thisdcos.directory"
 
 
 def endpoint_names(view: View) -> list[str]:
@@ -32,14 +33,16 @@ def endpoint_body(view: View, name: str) -> EndpointBody:
         if pod is None or pod.reservation is None:
             continue
         for task in spec.tasks:
-            advertised = any(
-                port.name == name and port.advertise for port in spec.resources(task).ports
-            )
+            ports = spec.resources(task).ports
+            port = next((port for port in ports if port.name == name and port.advertise), None)
             number = pod.reservation.task_ports(task.name).get(name)
             record = pod.task(task.name)
-            if not advertised or number is None or record is None or record.dead:
+            if port is None or number is None or record is None or record.dead:
                 continue
             host = f"{pod.name}-{task.name}".replace(".", "-")
             body["address"].append(f"{pod.reservation.ip}:{number}")
             body["dns"].append(f"{host}.{domain}:{number}")
+            if port.vip:
+                service = view.service.name.replace("/", "")
+                body["vip"] = f"{port.vip.prefix}.{service}.{VIP_DOMAIN}:{port.vip.port}"
     return body

@@ -50,7 +50,8 @@ PARAMETERS_BODY = {
                     "additionalProperties": {
                         "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
                     },
-                }
+                },
+                "example": {"BACKUP_NAME": "2026-11-24", "RETRIES": 3},
             }
         },
     }
@@ -62,7 +63,9 @@ StepName = Annotated[str | None, Query(description="A step of the phase, by its 
 def add_plans(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
     orders = _Orders(source, answer_seconds)
 
-    @router.get("/plans", tags=["plans"], responses={200: ok(list[str])})
+    names = ok(list[str], example=["deploy", "recovery"])
+
+    @router.get("/plans", tags=["plans"], responses={200: names})
     async def list_plans() -> Response:
         """The names of all plans: deploy, recovery, decommission while there is one, your own."""
         return as_json([plan.name for plan in source.view.plans])

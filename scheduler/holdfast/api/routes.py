@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Response
 
-from holdfast.api import configurations, endpoints, pods, shapes, volumes
+from holdfast.api import endpoints, shapes, volumes
 from holdfast.api.answers import (
     ANSWER_SECONDS,
+    FAULT,
     NOT_FOUND,
     REFUSED,
     UNANSWERED,
@@ -16,103 +16,60 @@ from holdfast.api.answers import (
     as_json,
     need,
     ok,
+    ok_text,
 )
+from holdfast.api.codahale import codahale
+from holdfast.api.configurations import add_configurations, add_templates
+from holdfast.api.debug_routes import add_debug, add_offers
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
+from holdfast.api.page import HEADERS, status_page
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
+from holdfast.api.pod_routes import add_explanations, add_pods
 from holdfast.api.source import ServiceSource, ask
+from holdfast.api.state_routes import add_state
 from holdfast.core.events import Verb
-from holdfast.service.encode import to_json
+
+# The default response keeps FastAPI from documenting validation errors of its own shape.
+ANYTHING_ELSE: Responses = {
+    500: FAULT,
+    "default": {"model": shapes.MessageBody, "description": "Anything else that went wrong"},
+}
 
 
 def api_router(
     source: ServiceSource, artifacts: Mapping[str, bytes], answer_seconds: float = ANSWER_SECONDS
 ) -> APIRouter:
     """All routes over `source`; `artifacts` are files for agents by name."""
-    # The default response keeps FastAPI from documenting validation errors of its own shape.
-    other = {"model": shapes.MessageBody, "description": "Anything else that went wrong"}
-    router = APIRouter(prefix="/v1", responses={"default": other}, default_response_class=Response)
+    router = APIRouter(prefix="/v1", default_response_class=Response)
     add_plans(router, source, answer_seconds)
     add_deploy_plan(router, source, answer_seconds)
-    _add_pods(router, source, answer_seconds)
-    _add_explanations(router, source)
+    add_pods(router, source, answer_seconds)
+    add_explanations(router, source)
     _add_volumes(router, source, answer_seconds)
     _add_endpoints(router, source)
-    _add_configuration(router, source)
+    add_state(router, source, answer_seconds)
+    add_configurations(router, source)
+    add_debug(router, source)
     _add_monitoring(router, source)
+    add_templates(router, source)
     _add_artifacts(router, artifacts)
-    return router
+    whole = APIRouter(responses=ANYTHING_ELSE, default_response_class=Response)
+    _add_page(whole, source)
+    second = APIRouter(prefix="/v2", default_response_class=Response)
+    add_offers(second, source)
+    whole.include_router(router)
+    whole.include_router(second)
+    return whole
 
 
-def _add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
-    def need_pod(name: str) -> None:
-        need("pod instance", name, pods.instance_names(source.view))
+def _add_page(router: APIRouter, source: ServiceSource) -> None:
+    page = ok_text("A page", "<!doctype html><title>hello-world</title>", "text/html")
 
-    @router.get("/pod", tags=["pods"], responses={200: ok(list[str])})
-    async def list_pods() -> Response:
-        """The names of all pod instances."""
-        return as_json(pods.instance_names(source.view))
-
-    @router.get("/pod/status", tags=["pods"], responses={200: ok(shapes.PodsBody)})
-    async def show_pods() -> Response:
-        """Every pod instance: its tasks, where it is, its volumes, and why it does not run."""
-        return as_json(pods.pods_body(source.view))
-
-    one: Responses = {200: ok(shapes.InstanceBody), 404: NOT_FOUND}
-
-    @router.get("/pod/{name}/status", tags=["pods"], responses=one)
-    async def show_pod(name: str) -> Response:
-        """One pod instance, as in `/v1/pod/status`."""
-        need_pod(name)
-        return as_json(pods.instance_body(source.view, name))
-
-    infos: Responses = {200: ok(list[shapes.TaskInfoBody]), 404: NOT_FOUND}
-
-    @router.get("/pod/{name}/info", tags=["pods"], responses=infos)
-    async def show_pod_info(name: str) -> Response:
-        """The last launch of each task of a pod instance and its last status."""
-        need_pod(name)
-        return as_json(pods.info_body(source.view, name))
-
-    async def order(verb: Verb, name: str) -> Response:
-        need_pod(name)
-        tasks = pods.task_names(source.view, name)
-        answer = await ask(source, verb, name, answer_seconds)
-        if answer.status != 200:
-            return as_json(answer.body, answer.status)
-        return as_json({"pod": name, "tasks": tasks, **answer.body})
-
-    ordered: Responses = {
-        200: ok(shapes.CommandBody, "Stored; it will happen"),
-        404: NOT_FOUND,
-        409: REFUSED,
-        503: UNANSWERED,
-    }
-
-    @router.post("/pod/{name}/restart", tags=["pods"], responses=ordered)
-    async def restart_pod(name: str) -> Response:
-        """Stop the tasks of a pod instance and start them again on the same agent and volumes."""
-        return await order(Verb.POD_RESTART, name)
-
-    @router.post("/pod/{name}/replace", tags=["pods"], responses=ordered)
-    async def replace_pod(name: str) -> Response:
-        """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept."""
-        return await order(Verb.POD_REPLACE, name)
-
-
-def _add_explanations(router: APIRouter, source: ServiceSource) -> None:
-    @router.get("/explain", tags=["pods"], responses={200: ok(shapes.ExplanationsBody)})
-    async def explain_all() -> Response:
-        """Why pod instances do not run: what each waits for, and each agent's first refusal."""
-        return as_json(pods.explanations_body(source.view))
-
-    one: Responses = {200: ok(shapes.ExplanationBody), 404: NOT_FOUND}
-
-    @router.get("/explain/{pod}", tags=["pods"], responses=one)
-    async def explain(pod: str) -> Response:
-        """The same for one pod instance; `reason` is null when there is nothing to explain."""
-        need("pod instance", pod, pods.instance_names(source.view))
-        return as_json(pods.explanation_body(source.view, pod))
+    @router.get("/", tags=["monitoring"], responses={200: page})
+    async def show_page() -> Response:
+        """The service at a glance, for a browser."""
+        return Response(status_page(source.view), media_type="text/html", headers=HEADERS)
 
 
 def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
@@ -154,7 +111,9 @@ def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float
 
 
 def _add_endpoints(router: APIRouter, source: ServiceSource) -> None:
-    @router.get("/endpoints", tags=["endpoints"], responses={200: ok(list[str])})
+    names = ok(list[str], example=["client", "peer"])
+
+    @router.get("/endpoints", tags=["endpoints"], responses={200: names})
     async def list_endpoints() -> Response:
         """The names of all advertised ports."""
         return as_json(endpoints.endpoint_names(source.view))
@@ -166,48 +125,6 @@ def _add_endpoints(router: APIRouter, source: ServiceSource) -> None:
         """Where an advertised port is reached now; `dns` names resolve on DC/OS only."""
         need("endpoint", name, endpoints.endpoint_names(source.view))
         return as_json(endpoints.endpoint_body(source.view, name))
-
-
-def _add_configuration(router: APIRouter, source: ServiceSource) -> None:
-    ids: Responses = {200: ok(list[str]), 404: NOT_FOUND}
-
-    @router.get("/state/frameworkId", tags=["state"], responses=ids)
-    async def show_framework_id() -> Response:
-        """The framework id as a list of one, as dcos-commons has it; 404 before there is one."""
-        framework_id = source.view.framework_id
-        if framework_id is None:
-            raise HTTPException(
-                404, "There is no framework id yet: the scheduler has never been subscribed."
-            )
-        return as_json([framework_id])
-
-    @router.get(
-        "/configurations/target",
-        tags=["configurations"],
-        responses={200: ok(dict[str, Any])},
-    )
-    async def show_target() -> Response:
-        """The service that is asked for now."""
-        return as_json(to_json(source.view.service))
-
-    @router.get("/configurations/targetId", tags=["configurations"], responses={200: ok(list[str])})
-    async def show_target_id() -> Response:
-        """The id of the target configuration as a list of one."""
-        return as_json([source.view.target_id])
-
-    @router.get("/configurations", tags=["configurations"], responses={200: ok(list[str])})
-    async def list_configurations() -> Response:
-        """The ids of the configurations the scheduler knows."""
-        return as_json(sorted(configurations.configurations(source.view)))
-
-    one: Responses = {200: ok(dict[str, Any]), 404: NOT_FOUND}
-
-    @router.get("/configurations/{id}", tags=["configurations"], responses=one)
-    async def show_configuration(id: str) -> Response:
-        """One configuration: the service as it was, or is, asked for."""
-        known = configurations.configurations(source.view)
-        need("configuration", id, known.keys())
-        return as_json(to_json(known[id]))
 
 
 def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
@@ -232,11 +149,15 @@ def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
         code, body = health(source.view)
         return as_json(body, code)
 
-    text = {"description": "Prometheus text format", "content": {"text/plain": {}}}
-
-    @router.get("/metrics", tags=["monitoring"], responses={200: text})
-    @router.get("/metrics/prometheus", tags=["monitoring"], responses={200: text})
+    @router.get("/metrics", tags=["monitoring"], responses={200: ok(shapes.MetricsBody)})
     async def show_metrics() -> Response:
+        """Counters, gauges and timers in Codahale's JSON, under the names of dcos-commons."""
+        return as_json(codahale(source, time.time()))
+
+    text = ok_text("Prometheus text format", 'holdfast_connected{service="hello-world"} 1.0')
+
+    @router.get("/metrics/prometheus", tags=["monitoring"], responses={200: text})
+    async def show_prometheus_metrics() -> Response:
         """Counters and gauges for Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
@@ -250,7 +171,7 @@ def _add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
             headers={"cache-control": "public, max-age=31536000, immutable"},
         )
 
-    file = {"description": "The file", "content": {"application/octet-stream": {}}}
+    file = ok_text("The file", "PK...", "application/octet-stream")
     found: Responses = {200: file, 404: NOT_FOUND}
 
     @router.get("/artifacts/{name}", tags=["artifacts"], responses=found)

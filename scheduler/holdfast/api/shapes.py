@@ -91,8 +91,11 @@ class CommandBody(TypedDict):
 
 
 class EndpointBody(TypedDict):
+    """`vip` is there for a port with a virtual address; both names resolve on DC/OS only."""
+
     address: list[str]
     dns: list[str]
+    vip: NotRequired[str]
 
 
 class ExplanationBody(TypedDict):
@@ -140,3 +143,105 @@ class HealthBody(TypedDict):
     message: str
     connected: bool
     plans: dict[str, str]
+
+
+class DebugStepBody(TypedDict):
+    name: str
+    status: str
+    errors: list[str]
+
+
+class DebugPhaseBody(TypedDict):
+    name: str
+    status: str
+    strategy: str
+    steps: list[DebugStepBody]
+
+
+class DebugPlanBody(TypedDict):
+    name: str
+    status: str
+    strategy: str
+    phases: list[DebugPhaseBody]
+    totalSteps: int
+    completedSteps: int
+
+
+class DebugElementBody(TypedDict):
+    """`type` is plan, phase or step; a step has no children."""
+
+    name: str
+    type: str
+    children: "list[DebugElementBody] | None"
+
+
+class DebugPlansBody(TypedDict):
+    schedulerState: str
+    activePlans: list[str]
+    plans: list[DebugPlanBody]
+    serviceTopology: list[DebugElementBody]
+
+
+InvalidInputBody = TypedDict("InvalidInputBody", {"invalid-input": str})
+
+
+class DebugStatusBody(TypedDict):
+    name: str
+    taskStatus: str
+    taskId: str
+
+
+class DebugStatusStepBody(TypedDict):
+    name: str
+    taskStatus: list[DebugStatusBody]
+
+
+class DebugStatusPhaseBody(TypedDict):
+    name: str
+    steps: list[DebugStatusStepBody]
+
+
+class DebugStatusPlanBody(TypedDict):
+    name: str
+    phases: list[DebugStatusPhaseBody]
+
+
+OfferOutcomeBody = TypedDict(
+    "OfferOutcomeBody",
+    {
+        "timestamp": int,
+        "pod-instance-name": str,
+        "outcome": str,
+        "explanation": list[str],
+        "offer": str,
+    },
+)
+
+
+class DebugOffersBody(TypedDict):
+    """`offers` are the refusals known now; counts are since the scheduler started."""
+
+    acceptedCount: int
+    rejectedCount: int
+    failureReasons: dict[str, int]
+    rejectedAgents: dict[str, int]
+    offers: list[OfferOutcomeBody]
+
+
+class GaugeBody(TypedDict):
+    value: int | float | bool
+
+
+class CounterBody(TypedDict):
+    count: int
+
+
+class MetricsBody(TypedDict):
+    """The JSON of Codahale's MetricsServlet."""
+
+    version: str
+    gauges: dict[str, GaugeBody]
+    counters: dict[str, CounterBody]
+    histograms: dict[str, Any]
+    meters: dict[str, Any]
+    timers: dict[str, dict[str, int | float | str]]

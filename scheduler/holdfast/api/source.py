@@ -9,6 +9,7 @@ from typing import Protocol
 from holdfast.core.events import Verb
 from holdfast.core.view import View
 from holdfast.engine import Answer
+from holdfast.timing import Timer
 
 
 class ServiceSource(Protocol):
@@ -17,6 +18,11 @@ class ServiceSource(Protocol):
     @property
     def view(self) -> View:
         """The latest picture; never changed once handed out."""
+        ...
+
+    @property
+    def offers_timer(self) -> Timer:
+        """How long each batch of offers took, from its arrival to its answer."""
         ...
 
     def command(

@@ -32,7 +32,9 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import pod_after, retired_after
+from holdfast.core.tally import tally
 from holdfast.core.view import Explanation, View
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
@@ -97,6 +99,8 @@ class Core:
         if self._connected:
             self._ask_again(now)
             self._want_offers(wanted, now)
+        for name, number in tally(self._out):
+            self._count(name, number)
         writes: list[Effect] = [Write(path, data) for path, data in self.ledger.take_writes()]
         return writes + self._out
 
@@ -118,6 +122,9 @@ class Core:
             orders=dict(ledger.orders),
             explanations=dict(self._explanations),
             counters=dict(self._counters),
+            files=dict(ledger.files),
+            deployed=ledger.deployed,
+            updating=ledger.updating,
         )
 
     @property
@@ -273,6 +280,10 @@ class Core:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
                     self._sweep(now)
+                case ev.Verb.STATE_STORE_FILE:
+                    text = store_file(self.ledger, event.target, event.parameters)
+                case ev.Verb.STATE_REFRESH:
+                    text = confirm_records(self.ledger)
                 case _:
                     self._agenda.renew_orders(self._plans, now)
                     status, text = order(self.ledger, self._plans(now), event)
@@ -320,6 +331,7 @@ class Core:
         if not self._offers:
             return
         self._demand.offered(now)
+        self._count("offers.processed", len(self._offers))
         result = self._allocation.use(tuple(self._offers.values()), wanted, self._home_region, now)
         self._offers.clear()
         for name, agents in result.refusals.items():
@@ -380,6 +392,8 @@ class Core:
             case Wish.SUPPRESS:
                 self._count("suppresses")
                 self._out.append(Suppress())
+            case Wish.THROTTLED:
+                self._count("revives.throttles")
             case Wish.NOTHING:
                 pass
 

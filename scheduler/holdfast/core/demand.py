@@ -22,6 +22,8 @@ class Wish(Enum):
     NOTHING = auto()
     REVIVE = auto()
     SUPPRESS = auto()
+    THROTTLED = auto()
+    """A REVIVE is wanted, but there were too many of late."""
 
 
 class Demand:
@@ -65,7 +67,7 @@ class Demand:
             self._known = needs
             return Wish.NOTHING
         if not self._take(now):
-            return Wish.NOTHING
+            return Wish.THROTTLED
         again = min(MOST_AGAIN_SECONDS, self._patience * 2)
         self._patience = AGAIN_SECONDS if fresh else again
         self.suppressed = False

@@ -77,6 +77,8 @@ class Verb(StrEnum):
     PLAN_INTERRUPT = "plan interrupt"
     PLAN_RESTART = "plan restart"
     PLAN_FORCE_COMPLETE = "plan force-complete"
+    STATE_STORE_FILE = "state store-file"
+    STATE_REFRESH = "state refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Command:
 
     `target` names the pod instance (`etcd-0`), the volume (its persistence id) or the plan; a
     command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
-    of a custom plan.
+    of a custom plan, or hold the `content` of a file.
     """
 
     id: str

@@ -25,6 +25,10 @@ def orders_path(plan: str) -> str:
     return f"plans/{plan}"
 
 
+def file_path(name: str) -> str:
+    return f"files/{name}"
+
+
 class Ledger:
     """The records, the indexes over them, and the writes not yet handed out."""
 
@@ -39,6 +43,7 @@ class Ledger:
         retired: Mapping[str, Retired] | None = None,
         intents: Mapping[str, DestroyIntent] | None = None,
         orders: Mapping[str, Orders] | None = None,
+        files: Mapping[str, str] | None = None,
         deployed: str | None = None,
         updating: bool = False,
     ) -> None:
@@ -55,6 +60,7 @@ class Ledger:
         self.retired: dict[str, Retired] = {}
         self.intents: dict[str, DestroyIntent] = dict(intents or {})
         self.orders: dict[str, Orders] = dict(orders or {})
+        self.files: dict[str, str] = dict(files or {})
         self.deployed = deployed
         self.updating = updating
         self._owners: dict[str, str] = {}
@@ -102,6 +108,10 @@ class Ledger:
     def put_orders(self, orders: Orders) -> None:
         self.orders[orders.plan] = orders
         self._write(orders_path(orders.plan), orders_to_json(orders))
+
+    def put_file(self, name: str, content: str) -> None:
+        self.files[name] = content
+        self._write(file_path(name), {"content": content})
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""

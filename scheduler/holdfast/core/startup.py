@@ -57,6 +57,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         retired=_by(lambda r: r.id, _all(stored, "retired/", records.retired_from_json)),
         intents=_by(lambda i: i.volume_id, _all(stored, "intents/", records.intent_from_json)),
         orders=_by(lambda o: o.plan, _all(stored, "plans/", orders_from_json)),
+        files=_all(stored, "files/", lambda data: str(data["content"])),
         deployed=deployed["config"] if deployed else None,
         updating=updating,
     )

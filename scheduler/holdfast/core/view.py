@@ -1,7 +1,7 @@
 """What the outside may see of the core: an immutable picture, made after each step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
@@ -38,7 +38,11 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The state of a service at one moment. Everything in it is immutable or never changed."""
+    """The state of a service at one moment. Everything in it is immutable or never changed.
+
+    `deployed` is the configuration the whole service was last deployed under, `updating` whether
+    there was one when the target was set; `files` are those operators stored, by name.
+    """
 
     service: ServiceSpec
     target_id: str
@@ -54,3 +58,6 @@ class View:
     orders: Mapping[str, Orders]
     explanations: Mapping[str, Explanation]
     counters: Mapping[str, int]
+    files: Mapping[str, str] = field(default_factory=dict)
+    deployed: str | None = None
+    updating: bool = False

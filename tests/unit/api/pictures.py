@@ -23,6 +23,7 @@ from holdfast.service.model import (
     TaskSpec,
     VolumeSpec,
 )
+from holdfast.timing import Timer
 
 NOW = 1_700_000_000.0
 
@@ -172,7 +173,10 @@ def well() -> View:
                 {"host-1": "hostname: UNIQUE, taken by etcd-0", "host-4": "cpus: needs 0.5"},
             )
         },
-        counters={"offers.received": 7, "task_status.task_running": 2},
+        counters={"offers.received": 7, "task_status.task_running": 2, "operation.launch": 2},
+        files={"VERSION": "layoutVersion=-63"},
+        deployed="config-0",
+        updating=True,
     )
 
 
@@ -213,6 +217,7 @@ class Source:
         self.reply = reply or answered(200)
         self.commands: list[Given] = []
         self.futures: list[Future[Answer]] = []
+        self.offers_timer = Timer()
 
     def command(
         self,

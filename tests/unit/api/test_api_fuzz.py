@@ -30,7 +30,12 @@ KNOWN = {
     "phase": ["etcd", "snapshot"],
     "step": ["etcd-0:[member]"],
     "pod": ["etcd-0", "etcd-2"],
-    "name": ["etcd-1", "client", "executor.pyz"],
+    "name": ["etcd-1", "client", "executor.pyz", "VERSION", "etcd.conf"],
+    "key": ["suppressed"],
+    "configuration": ["config-1"],
+    "task": ["member", "etcd-0-member"],
+    "pod_type": ["etcd"],
+    "ip": ["10.0.0.1"],
     "id": ["volume-old", "volume-0", "config-1"],
 }
 """Names that mean something, by the parameter they are given in."""

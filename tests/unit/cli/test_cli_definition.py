@@ -198,6 +198,13 @@ def test_other_amounts_resize_in_place(
     assert said["web-0"][0] == "nothing"
 
 
+def test_values_that_are_not_shown_are_not_compared(run: Run, deployed: Path) -> None:
+    change(deployed, ("cmd: serve", "cmd: serve\n        env: {DB_PASSWORD: one}"))
+    told = run("plan", "preview", str(deployed)).stdout
+    assert "node.env" in told
+    assert told.endswith("Variables whose names look like those of secrets are not compared.\n")
+
+
 def test_more_instances_are_new_and_the_others_untouched(
     run: Run, deployed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

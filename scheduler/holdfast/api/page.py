@@ -1,0 +1,63 @@
+"""The status page at `/`: the service at a glance, for a person with a browser."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from holdfast import __version__
+from holdfast.api.health import health
+from holdfast.api.pods import PodState, instance_names, pod_state
+from holdfast.core.view import View
+
+SHOWN = 100
+"""Pod instances that do not run are listed up to this many."""
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+    " frame-ancestors 'self'",
+    "cache-control": "no-store",
+}
+_LINKS = ("plans", "pod/status", "explain", "volumes", "endpoints", "health", "configurations")
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+    "table{border-collapse:collapse;margin-bottom:1.5rem}"
+    "td,th{text-align:left;padding:.2rem 1.5rem .2rem 0;border-bottom:1px solid #ddd}"
+)
+
+
+def status_page(view: View) -> str:
+    """HTML without scripts, and without anything from elsewhere. Links are relative."""
+    _, body = health(view)
+    states = {name: pod_state(view.pods.get(name)) for name in instance_names(view)}
+    counts = Counter(states.values())
+    waiting = [
+        (name, state, view.explanations[name].reason if name in view.explanations else "")
+        for name, state in states.items()
+        if state is not PodState.RUNNING
+    ]
+    links = " · ".join(f'<a href="v1/{path}">{path}</a>' for path in _LINKS)
+    parts = [
+        f"<h1>{escape(view.service.name)}</h1>",
+        f"<p><b>{escape(body['status'])}</b>: {escape(body['message'])}</p>",
+        _table(("plan", "status"), body["plans"].items()),
+        _table(("pod instances", "number"), ((state, counts[state]) for state in counts)),
+    ]
+    if waiting:
+        parts.append(_table(("pod instance", "state", "why"), waiting[:SHOWN]))
+    if len(waiting) > SHOWN:
+        parts.append(f"<p>and {len(waiting) - SHOWN} more</p>")
+    parts.append(f'<p>{links} · <a href="openapi.json">openapi.json</a></p>')
+    parts.append(f"<p>Holdfast {__version__}</p>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(view.service.name)}</title><style>{_STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    lines = (
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"

@@ -1,0 +1,81 @@
+"""The paths of pod instances, and why they do not run."""
+
+from fastapi import APIRouter, Response
+
+from holdfast.api import pods, shapes
+from holdfast.api.answers import NOT_FOUND, REFUSED, UNANSWERED, Responses, as_json, need, ok
+from holdfast.api.source import ServiceSource, ask
+from holdfast.core.events import Verb
+
+
+def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
+    def need_pod(name: str) -> None:
+        need("pod instance", name, pods.instance_names(source.view))
+
+    names = ok(list[str], example=["hello-0", "hello-1"])
+
+    @router.get("/pod", tags=["pods"], responses={200: names})
+    async def list_pods() -> Response:
+        """The names of all pod instances."""
+        return as_json(pods.instance_names(source.view))
+
+    @router.get("/pod/status", tags=["pods"], responses={200: ok(shapes.PodsBody)})
+    async def show_pods() -> Response:
+        """Every pod instance: its tasks, where it is, its volumes, and why it does not run."""
+        return as_json(pods.pods_body(source.view))
+
+    one: Responses = {200: ok(shapes.InstanceBody), 404: NOT_FOUND}
+
+    @router.get("/pod/{name}/status", tags=["pods"], responses=one)
+    async def show_pod(name: str) -> Response:
+        """One pod instance, as in `/v1/pod/status`."""
+        need_pod(name)
+        return as_json(pods.instance_body(source.view, name))
+
+    infos: Responses = {200: ok(list[shapes.TaskInfoBody]), 404: NOT_FOUND}
+
+    @router.get("/pod/{name}/info", tags=["pods"], responses=infos)
+    async def show_pod_info(name: str) -> Response:
+        """The last launch of each task of a pod instance and its last status."""
+        need_pod(name)
+        return as_json(pods.info_body(source.view, name))
+
+    async def order(verb: Verb, name: str) -> Response:
+        need_pod(name)
+        tasks = pods.task_names(source.view, name)
+        answer = await ask(source, verb, name, answer_seconds)
+        if answer.status != 200:
+            return as_json(answer.body, answer.status)
+        return as_json({"pod": name, "tasks": tasks, **answer.body})
+
+    ordered: Responses = {
+        200: ok(shapes.CommandBody, "Stored; it will happen"),
+        404: NOT_FOUND,
+        409: REFUSED,
+        503: UNANSWERED,
+    }
+
+    @router.post("/pod/{name}/restart", tags=["pods"], responses=ordered)
+    async def restart_pod(name: str) -> Response:
+        """Stop the tasks of a pod instance and start them again on the same agent and volumes."""
+        return await order(Verb.POD_RESTART, name)
+
+    @router.post("/pod/{name}/replace", tags=["pods"], responses=ordered)
+    async def replace_pod(name: str) -> Response:
+        """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept."""
+        return await order(Verb.POD_REPLACE, name)
+
+
+def add_explanations(router: APIRouter, source: ServiceSource) -> None:
+    @router.get("/explain", tags=["pods"], responses={200: ok(shapes.ExplanationsBody)})
+    async def explain_all() -> Response:
+        """Why pod instances do not run: what each waits for, and each agent's first refusal."""
+        return as_json(pods.explanations_body(source.view))
+
+    one: Responses = {200: ok(shapes.ExplanationBody), 404: NOT_FOUND}
+
+    @router.get("/explain/{pod}", tags=["pods"], responses=one)
+    async def explain(pod: str) -> Response:
+        """The same for one pod instance; `reason` is null when there is nothing to explain."""
+        need("pod instance", pod, pods.instance_names(source.view))
+        return as_json(pods.explanation_body(source.view, pod))
