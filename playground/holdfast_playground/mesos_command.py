@@ -107,6 +107,7 @@ def agent_environment(number: int, state: ClusterState, layout: Layout) -> dict[
     return (
         _common_environment(state.block.agent(number), AGENT_PORT, spec.zone(number), spec)
         | settings
+        | dict(spec.settings(number))
     )
 
 

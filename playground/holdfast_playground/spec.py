@@ -1,6 +1,7 @@
 """What a cluster should be, and the facts about its agents."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -24,7 +25,9 @@ class ClusterSpec:
     """What to start. `resources` are each agent's, in Mesos' notation (MB).
 
     Agents are spread over `zones` in turn. An agent counts as unreachable after
-    `ping_timeout_seconds` x `max_ping_timeouts` without an answer. Raises PlaygroundError.
+    `ping_timeout_seconds` x `max_ping_timeouts` without an answer. `agent_settings` go to the
+    agents in turn: variables of their environment in the place of the playground's own.
+    Raises PlaygroundError.
     """
 
     agents: int = 4
@@ -37,6 +40,7 @@ class ClusterSpec:
     max_ping_timeouts: int = 3
     masters: int = 1
     zookeeper_session_seconds: float = 4.0
+    agent_settings: tuple[Mapping[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         _check("agents", self.agents, 1 <= self.agents <= MOST_AGENTS, f"1 to {MOST_AGENTS}")
@@ -66,6 +70,14 @@ class ClusterSpec:
     def zone(self, agent: int) -> str:
         """The zone of an agent, counted from 1."""
         return self.zones[(agent - 1) % len(self.zones)]
+
+    def settings(self, agent: int) -> Mapping[str, str]:
+        """What of the environment of an agent, counted from 1, is as the cluster's maker says."""
+        return (
+            self.agent_settings[(agent - 1) % len(self.agent_settings)]
+            if self.agent_settings
+            else {}
+        )
 
 
 def _check(name: str, found: object, ok: bool, expected: str) -> None:

@@ -111,11 +111,15 @@ def _plain(state: ClusterState) -> dict[str, Any]:
     }
 
 
+def _tuples(spec: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(spec[name]) for name in ("zones", "agent_settings")}
+
+
 def _parse(plain: dict[str, Any]) -> ClusterState:
     if plain["schema"] != SCHEMA:
         raise ValueError(f"schema {plain['schema']!r}, this version reads {SCHEMA}")
     return ClusterState(
-        spec=ClusterSpec(**{**plain["spec"], "zones": tuple(plain["spec"]["zones"])}),
+        spec=ClusterSpec(**{**plain["spec"], **_tuples(plain["spec"])}),
         block=Block.parse(plain["block"]),
         launcher=plain["launcher"],
         library=plain["library"],

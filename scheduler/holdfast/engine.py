@@ -52,13 +52,16 @@ class Engine:
         store: Store,
         link: Calls,
         new_id: Callable[[], str],
+        inspect: Callable[[ef.InspectAgent], None],
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`inspect` has an agent asked without waiting; what it says is posted."""
         self._core = core
         self._store = store
         self._link = link
         self._new_id = new_id
+        self._inspect = inspect
         self._clock = clock
         self._pause = pause
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
@@ -173,6 +176,8 @@ class Engine:
                     future = self._answers.pop(effect.id, None)
                     if future is not None:
                         future.set_result(Answer(effect.status, dict(effect.body)))
+                case ef.InspectAgent():
+                    self._inspect(effect)
                 case _:
                     self._call(effect)
                     sent += 1

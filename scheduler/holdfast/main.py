@@ -17,6 +17,7 @@ from typing import Any
 import click
 import structlog
 
+from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
@@ -211,6 +212,7 @@ def _lead(
     settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
     core = Core(ledger, settings, _new_id, errors)
     secret_file = options.principal_secret_file
+    access = Access(service.principal, secret_file.read_text().strip()) if secret_file else Access()
     connection = SchedulerConnection(
         calls.framework_info(
             service.name,
@@ -225,11 +227,10 @@ def _lead(
         Listener(lambda event: engine.post(event), ending),
         framework_id=ledger.framework_id,
         suppressed_roles=lambda: roles(ledger.service) if core.suppressed else (),
-        access=Access(service.principal, secret_file.read_text().strip())
-        if secret_file
-        else Access(),
+        access=access,
     )
-    engine = ending.engine = Engine(core, store, connection, _new_id)
+    inspector = AgentInspector(access, lambda event: engine.post(event))
+    engine = ending.engine = Engine(core, store, connection, _new_id, inspector.ask)
     server = ApiServer(create_app(engine, {name: executor}), options.host, options.port)
     try:
         server.start()
@@ -244,6 +245,7 @@ def _lead(
             engine.run()
     finally:
         connection.stop()
+        inspector.stop()
         server.stop()
 
 

@@ -166,7 +166,7 @@ class Task:
     earliest time of its next launch (seconds since the epoch); `config_id` the configuration it
     was launched with, `reached` the one under which it last reached its goal; `run` the run of the
     custom plan that launched it; `stopping` why it is being killed; `failures` its launches that
-    ended badly in a row.
+    ended badly in a row; `ip` the address of its container, when that has one of its own.
     """
 
     name: str
@@ -182,6 +182,7 @@ class Task:
     stopping: str | None = None
     failures: int = 0
     not_before: float = 0.0
+    ip: str | None = None
 
     @property
     def dead(self) -> bool:
@@ -310,6 +311,7 @@ def _task_to_json(task: Task) -> dict[str, Any]:
         "stopping": task.stopping,
         "failures": task.failures,
         "not_before": task.not_before,
+        **({"ip": task.ip} if task.ip else {}),
     }
 
 
@@ -328,6 +330,7 @@ def _task_from_json(data: Json) -> Task:
         stopping=data["stopping"],
         failures=data["failures"],
         not_before=data["not_before"],
+        ip=data.get("ip"),
     )
 
 

@@ -66,7 +66,8 @@ def test_a_second_task_joins_the_executor_of_the_first(
             Task(spec.name, f"task-{spec.name}", "config", TaskState.STAGING) for spec in POD.tasks
         )
         executor = executor_info(
-            SERVICE, POD, "app-0", "executor-1", framework_id, placed.holding, settings
+            *(SERVICE, POD, placed.reservation, 0, "executor-1", framework_id),
+            *(placed.holding, settings),
         )
         pod = Pod("app", 0, placed.reservation.settled(), tasks, executor)
         first, second = POD.tasks

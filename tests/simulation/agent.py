@@ -6,9 +6,10 @@ and volumes survive both and even a new agent id.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from holdfast.mesos.messages import AgentFeatures
 from holdfast_executor.contract import TaskLaunch
 from tests.simulation import resources
 from tests.simulation.clock import START, Clock
@@ -17,6 +18,10 @@ from tests.simulation.resources import Bag, Json
 TERMINAL = frozenset(
     {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_DROPPED", "TASK_GONE"}
 )
+UNABLE = AgentFeatures(
+    "linux", frozenset({"filesystem/linux"}), frozenset(), has_cni=False, version=(1, 11, 0)
+)
+ABLE = replace(UNABLE, isolation=UNABLE.isolation | {"linux/seccomp"})
 RESEND_SECONDS = 10.0
 PING_TIMEOUT = 75.0
 """Mesos: agent_ping_timeout x max_agent_ping_timeouts."""
@@ -104,6 +109,8 @@ class Agent:
         self.hostname = f"host-{number}"
         self.zone = zone
         self.id = f"agent-{number}"
+        # One of three is not set up for everything.
+        self.features = ABLE if number % 3 else UNABLE
         self._clock = clock
         self._watch = watch
         self._log = log

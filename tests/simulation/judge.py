@@ -84,6 +84,9 @@ class Judge:
                 if other is not executor and other.pod == executor.pod:
                     self._second_incarnation(executor, agent, other, elsewhere)
         self._place(executor, agent)
+        linux_info = executor.info.get("container", {}).get("linux_info", {})
+        if "seccomp" in linux_info and "linux/seccomp" not in agent.features.isolation:
+            self.violate("I12", f"{executor.id} starts on {agent.hostname}, which cannot")
 
     def _place(self, executor: Executor, agent: Agent) -> None:
         assert self._target is not None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from holdfast.mesos.messages import AgentFeatures
 from tests.simulation import resources
 from tests.simulation.agent import PING_TIMEOUT, TERMINAL, Agent, label_of
 from tests.simulation.clock import START, Clock
@@ -177,6 +178,13 @@ class Master:
             agent.close_session()
         self._remove(agent_id, "TASK_UNREACHABLE")
         self.unreachable.add(agent_id)
+
+    def features(self, agent_id: str) -> AgentFeatures | None:
+        """What the agent itself tells of what it can do; None when it cannot be reached."""
+        for known in self.agents.values():
+            if known.agent.id == agent_id and known.agent.reachable:
+                return known.agent.features
+        return None
 
     def mark_gone(self, agent: Agent) -> None:
         """An operator says the machine is gone for good."""

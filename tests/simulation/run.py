@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.simulation.faults import KINDS, Fault, plan
-from tests.simulation.services import SERVICES
+from tests.simulation.services import NEEDING, SERVICES
 from tests.simulation.world import World, quiet
 
 
@@ -45,7 +45,7 @@ def run(
     service = service or names[seed % len(names)]
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
-        world = World(seed, SERVICES[service]())
+        world = World(seed, {**SERVICES, **NEEDING}[service]())
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
         end = (chosen[-1].at if chosen else 0.0) + wait

@@ -162,7 +162,9 @@ class Scheduler:
         self.core = TracedCore(ledger, SETTINGS, self._new_id, errors)
         self.core.log = self._log
         self.engine = Engine(
-            self.core, self.store, self, self._new_id, clock=self._time, pause=self._pause
+            *(self.core, self.store, self, self._new_id, self._inspect),
+            clock=self._time,
+            pause=self._pause,
         )
         self._log("starts")
         self._connect_soon(0.1, 1.0)
@@ -183,6 +185,18 @@ class Scheduler:
         self._clock.run_until(self._clock.now + seconds)
         if self._dying:
             raise Crash
+
+    def _inspect(self, question: ef.InspectAgent) -> None:
+        """The agent answers, or the connection to it fails, some time later."""
+
+        def answer() -> None:
+            if self.alive:
+                self._log(f"asked {question.agent_id} what it can do")
+                features = self._master.features(question.agent_id)
+                reason = "" if features else "connection refused"
+                self.post(ev.AgentInspected(question.agent_id, features, reason))
+
+        self._clock.after(self._clock.between(0.01, 3.0), answer)
 
     def call(self, message: Mapping[str, Any]) -> CallResult:
         self._boundary()

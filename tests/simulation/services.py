@@ -13,6 +13,7 @@ from holdfast.service.model import (
     PortSpec,
     ReadinessCheckSpec,
     ResourceSetSpec,
+    SeccompSpec,
     ServiceSpec,
     Strategy,
     TaskSpec,
@@ -146,6 +147,14 @@ def _each(*steps_: tuple[str, ...]) -> tuple[InstanceSteps, ...]:
     return (InstanceSteps(None, steps_),)
 
 
+def isolated() -> ServiceSpec:
+    """Instances that only some agents can run."""
+    pod = PodSpec(
+        "safe", 3, (_task("node", port=0),), placement=(UNIQUE_HOST,), seccomp=SeccompSpec(True)
+    )
+    return _service((pod,), (SERIAL,))
+
+
 SERVICES = {
     "serial": serial,
     "parallel": parallel,
@@ -158,6 +167,9 @@ SERVICES = {
     "canary": canary,
     "elastic": elastic,
 }
+
+NEEDING = {"isolated": isolated}
+"""Services that not every agent can run; apart, so that each seed keeps its service."""
 
 MOST_VOLUMES = 2
 """How many volumes updates add to a task at most, so that all fits on the machines."""

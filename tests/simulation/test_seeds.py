@@ -18,6 +18,19 @@ def test_no_invariant_breaks_and_the_service_becomes_whole(first: int) -> None:
             pytest.fail(report(shrink(outcome)))
 
 
+def test_what_an_agent_cannot_do_is_never_launched_there() -> None:
+    asked = False
+    for seed in range(10):
+        outcome = run(seed, plan(seed), service="isolated")
+        if outcome.violations:
+            pytest.fail(report(shrink(outcome)))
+        asked |= any("asked agent-3 what it can do" in line for line in outcome.trace)
+        launches = [line for line in outcome.trace if " LAUNCH " in line]
+        assert launches
+        assert not any(line.endswith((" on host-3", " on host-6")) for line in launches)
+    assert asked
+
+
 def test_the_seeds_contain_every_fault_and_every_service() -> None:
     kinds = {fault.kind for seed in SEEDS for fault in plan(seed)}
     assert kinds == set(KINDS)

@@ -40,7 +40,9 @@ def endpoint_body(view: View, name: str) -> EndpointBody:
             if port is None or number is None or record is None or record.dead:
                 continue
             host = f"{pod.name}-{task.name}".replace(".", "-")
-            body["address"].append(f"{pod.reservation.ip}:{number}")
+            address = pod.reservation.ip if spec.uses_host_ports else record.ip
+            if address is not None:
+                body["address"].append(f"{address}:{number}")
             body["dns"].append(f"{host}.{domain}:{number}")
             if port.vip:
                 service = view.service.name.replace("/", "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.core.effects import Accept, Call, Decline
+from holdfast.core.inspections import Inspections
 from holdfast.core.launch import (
     Launch,
     LaunchSettings,
@@ -79,10 +80,17 @@ class Result:
 class Allocation:
     """Uses offers for the pods of one ledger, which it updates."""
 
-    def __init__(self, ledger: Ledger, settings: LaunchSettings, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: LaunchSettings,
+        new_id: Callable[[], str],
+        inspections: Inspections,
+    ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._new_id = new_id
+        self._inspections = inspections
         self.leftovers = Leftovers(ledger)
 
     def use(
@@ -190,7 +198,10 @@ class Allocation:
                 held = held.settled()
             for pool in by_key.values():
                 if present(held, pool):
-                    resumed = resume(owner, wanted.spec, pod.name, held, pool, self._new_id)
+                    cannot = self._inspections.refusal(wanted.spec, pool, now)
+                    resumed = cannot or resume(
+                        owner, wanted.spec, pod.name, held, pool, self._new_id
+                    )
                     if isinstance(resumed, Placement):
                         return resumed, True
                     refusals[pool.hostname] = str(resumed)
@@ -204,7 +215,10 @@ class Allocation:
         ):
             if pool.role != owner.role(wanted.spec.pre_reserved_role):
                 continue
-            placed = place(owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id)
+            cannot = self._inspections.refusal(wanted.spec, pool, now)
+            placed = cannot or place(
+                owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id
+            )
             if isinstance(placed, Placement):
                 return placed, False
             refusals[pool.hostname] = str(placed)
@@ -269,7 +283,8 @@ class Allocation:
         executor = executor_info(
             service,
             wanted.spec,
-            wanted.name,
+            placement.reservation,
+            wanted.index,
             f"{self._prefix()}{wanted.name}__{self._new_id()}",
             framework_id,
             placement.holding,
@@ -324,14 +339,15 @@ class Allocation:
 
     def _peers(self, pod: Pod) -> dict[str, str]:
         """The other instances of the type that have a place for sure, and their addresses."""
-        return {
-            other.name: other.reservation.ip
+        addresses = {
+            other.name: self._ledger.address_of(other)
             for other in self._ledger.pods.values()
             if other.reservation is not None
             and other.reservation.confirmed
             and other.type == pod.type
             and other.index != pod.index
         }
+        return {name: address for name, address in addresses.items() if address is not None}
 
     def _answer(
         self,

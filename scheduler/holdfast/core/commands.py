@@ -60,7 +60,8 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
     hook = pod.hook or REPLACE
     replaced = pod.replaced
     if replaced is None and hook == REPLACE:
-        replaced = Predecessor(pod.reservation.ip, pod.reservation.hostname)
+        own = next((task.ip for task in pod.tasks if task.ip), None)
+        replaced = Predecessor(own or pod.reservation.ip, pod.reservation.hostname)
     ledger.put_pod(
         Pod(
             pod.type,

@@ -28,6 +28,7 @@ from holdfast.core.effects import (
     Suppress,
     Write,
 )
+from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.plan_commands import order
@@ -46,7 +47,10 @@ KILL_AGAIN_SECONDS = 5.0
 """A kill is sent again until the task is known to be dead: calls are delivered at most once."""
 
 STAGING_SECONDS = 30.0
-"""A launch that has not been heard of for so long is asked about."""
+"""A launch that has not been heard of for so long is asked about, and again after as long."""
+
+MOST_REMEMBERED = 10_000
+"""Tasks: of how many it is remembered when they were killed, or asked about."""
 
 SWEEP_SECONDS = 10.0
 SWEEP_PERIOD = 900.0
@@ -74,11 +78,13 @@ class Core:
         self._withdrawals = Withdrawals()
         self._demand = Demand()
         self._killed: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._sweep_until = 0.0
         self._next_sweep = 0.0
         self._explanations: dict[str, Explanation] = {}
         self._agenda = Agenda(ledger, new_id)
-        self._allocation = Allocation(ledger, settings, new_id)
+        self._inspections = Inspections()
+        self._allocation = Allocation(ledger, settings, new_id, self._inspections)
         self._counters: dict[str, int] = {}
         self._derived: tuple[object, tuple[Plan, ...]] | None = None
         self._out: list[Effect] = []
@@ -160,11 +166,15 @@ class Core:
                             status.resource_provider_id,
                         )
                     )
-            case ev.AgentFailed(agent_id):
+            case ev.AgentFailed(agent_id, executor_id):
+                if executor_id is None:
+                    self._inspections.forget(agent_id)
                 for task_id in self.ledger.live_tasks_on(agent_id):
                     self._reconciliation.ask(task_id, now)
             case ev.CallFailed():
                 self._call_failed(event, now)
+            case ev.AgentInspected():
+                self._inspections.answered(event, now)
             case ev.Command():
                 self._command(event, now)
             case ev.Tick():
@@ -346,6 +356,7 @@ class Core:
         self._count("declines", result.declined)
         self._count("launches", len(result.started))
         self._out.extend(result.calls)
+        self._out.extend(self._inspections.take_questions())
         for text in result.decisions:
             self._decide(text)
 
@@ -358,11 +369,15 @@ class Core:
         if self._reconciliation.round_due(now):
             self._reconciliation.start(self.ledger.unsettled_tasks(), now)
             self._out.append(Reconcile(()))
+        if len(self._asked) > MOST_REMEMBERED:
+            self._asked.clear()
         for pod in self.ledger.pods.values():
             for task in pod.tasks:
                 if task.live and task.stopping:
                     self._kill(task.id, self.ledger.agent_of(task.id), now)
-                if task.state is TaskState.STAGING and now - task.since > STAGING_SECONDS:
+                asked = max(task.since, self._asked.get(task.id, 0.0))
+                if task.state is TaskState.STAGING and now - asked > STAGING_SECONDS:
+                    self._asked[task.id] = now
                     self._reconciliation.ask(task.id, now)
         due = self._reconciliation.due(now)
         if due:
@@ -379,6 +394,8 @@ class Core:
                 attempt = max((t.launched for t in record.tasks), default=0.0) if record else 0.0
                 tasks = ",".join(some.tasks)
                 needs.add(f"{some.name} {tasks} @{attempt}: {explanation.reason}")
+        if needs and self._inspections.answers:
+            needs.add(f"agents told {self._inspections.answers} times what they can do")
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)
         if now < self._sweep_until:
@@ -405,7 +422,7 @@ class Core:
         """Have the task killed; False when it is too early to repeat that."""
         if not self._connected or now - self._killed.get(task_id, -1e9) < KILL_AGAIN_SECONDS:
             return False
-        if len(self._killed) > 10_000:
+        if len(self._killed) > MOST_REMEMBERED:
             self._killed.clear()
         self._killed[task_id] = now
         self._count("kills")

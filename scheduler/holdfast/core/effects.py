@@ -67,6 +67,14 @@ class AcknowledgeOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class InspectAgent:
+    """Ask the agent what it can do; `AgentInspected` is the answer, and comes in any case."""
+
+    agent_id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to the command `id`: an HTTP status and a JSON body."""
 
@@ -85,4 +93,4 @@ class Decision:
 Call = Accept | Decline | Suppress | Revive | Kill | Reconcile
 CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile)
 Ack = Acknowledge | AcknowledgeOperation
-Effect = Write | Call | Ack | Reply | Decision
+Effect = Write | Call | Ack | InspectAgent | Reply | Decision

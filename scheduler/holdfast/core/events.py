@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from holdfast.core.effects import Call
-from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import AgentFeatures, MasterInfo, Offer, OperationStatus, TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,15 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentInspected:
+    """What an agent said of itself, or the `reason` why that is not known."""
+
+    agent_id: str
+    features: AgentFeatures | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed."""
 
@@ -107,6 +116,7 @@ Event = (
     | OperationStatusReceived
     | AgentFailed
     | CallFailed
+    | AgentInspected
     | Tick
     | Command
 )

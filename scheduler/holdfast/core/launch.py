@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.core.containers import executor_container
 from holdfast.core.discovery import discovery, labels
 from holdfast.mesos import operations
 from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
@@ -81,13 +82,15 @@ def task_infos(launch: Launch, settings: LaunchSettings) -> list[Json]:
 def executor_info(
     service: ServiceSpec,
     spec: PodSpec,
-    name: str,
+    held: Reservation,
+    index: int,
     executor_id: str,
     framework_id: str,
     holding: Holding,
     settings: LaunchSettings,
 ) -> Json:
     """The ExecutorInfo of a pod instance; tasks that join it later must repeat it exactly."""
+    container = executor_container(service.name, spec, index, held.ports)
     grace = max(task.kill_grace_period for task in spec.tasks)
     uris: list[Json] = [
         {
@@ -102,7 +105,7 @@ def executor_info(
         "type": "CUSTOM",
         "executor_id": {"value": executor_id},
         "framework_id": {"value": framework_id},
-        "name": name,
+        "name": f"{spec.type}-{index}",
         "source": service.name,
         "command": {
             "shell": True,
@@ -118,6 +121,7 @@ def executor_info(
         ],
         # Longer than the tasks' own grace, so that the agent never cuts it short.
         "shutdown_grace_period": {"nanoseconds": (grace + 10) * NANOSECONDS},
+        **({"container": container} if container else {}),
     }
 
 

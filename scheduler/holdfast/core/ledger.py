@@ -187,6 +187,17 @@ class Ledger:
         """The pod as its tasks were launched."""
         return self.configs[self.launched_with(pod)].pod(pod.type)
 
+    def address_of(self, pod: Pod) -> str | None:
+        """The IP address its tasks are reached at: the agent's, or that of its own container.
+
+        None when it has none, or none that is known yet.
+        """
+        if pod.reservation is None:
+            return None
+        if not pod.tasks or self.spec_of(pod).uses_host_ports:
+            return pod.reservation.ip
+        return next((task.ip for task in pod.tasks if task.ip and not task.dead), None)
+
     def config_for(self, pod: Pod | None, may_move: bool) -> str:
         """The configuration a pod instance should have now.
 

@@ -70,6 +70,8 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
     if spec is not None and spec.readiness_check is not None:
         status = replace(status, has_check=True)  # silence is no proof that it is ready
     task = task_after(before, status, now)
+    if status.container_ip and not task.dead and not spec_of(pod).uses_host_ports:
+        task = replace(task, ip=status.container_ip)
     if task == before:
         return pod
     if spec is not None:

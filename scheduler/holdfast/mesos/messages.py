@@ -78,7 +78,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer of one agent's resources to one role."""
+    """An offer of one agent's resources to one role. `agent_url` is where the agent answers."""
 
     id: str
     agent_id: str
@@ -90,6 +90,22 @@ class Offer:
     attributes: Mapping[str, str]
     executor_ids: frozenset[str]
     resources: tuple[Resource, ...]
+    agent_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFeatures:
+    """What an agent was started to do (GET_FLAGS, GET_VERSION).
+
+    `isolation` are its isolators by name, `image_providers` where it gets images from, `has_cni`
+    tells whether networks are configured, `version` is that of Mesos, as (1, 11, 0).
+    """
+
+    launcher: str
+    isolation: frozenset[str]
+    image_providers: frozenset[str]
+    has_cni: bool
+    version: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

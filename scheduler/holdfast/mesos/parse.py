@@ -132,7 +132,16 @@ def _offer(message: Json) -> Offer:
         attributes={a["name"]: _attribute(a) for a in message.get("attributes", ())},
         executor_ids=frozenset([e["value"] for e in executors]) if executors else frozenset(),
         resources=tuple([_resource(r) for r in message.get("resources", ())]),
+        agent_url=_agent_url(url) if url else "",
     )
+
+
+def _agent_url(url: Json) -> str:
+    """The base of the agent's own API, as http://10.0.0.5:5051/slave(1)."""
+    address = url["address"]
+    host = address.get("ip") or address["hostname"]
+    host = f"[{host}]" if ":" in host else host
+    return f"{url['scheme']}://{host}:{address['port']}{url.get('path', '')}"
 
 
 def _resource(message: Json) -> Resource:

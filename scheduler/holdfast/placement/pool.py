@@ -32,6 +32,7 @@ class AgentPool:
         self.agent_id = first.agent_id
         self.hostname = first.hostname
         self.ip = first.ip
+        self.agent_url = first.agent_url
         self.role = first.role
         self.region = first.region
         self.zone = first.zone

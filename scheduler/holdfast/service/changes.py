@@ -47,7 +47,7 @@ def executor_changed(old: PodSpec, new: PodSpec) -> bool:
 
 def _container_part(pod: PodSpec) -> tuple[object, ...]:
     bare = replace(_running_part(pod), tasks=(), rlimits=(), secrets=())
-    return bare, pod.volumes, pod.reserved_sets
+    return bare, pod.ipc, pod.volumes, pod.reserved_sets
 
 
 def _running_part(pod: PodSpec) -> PodSpec:

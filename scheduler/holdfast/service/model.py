@@ -276,6 +276,11 @@ class TaskSpec:
     ipc_mode: IpcMode | None = None
     shm_size_mb: int | None = None
 
+    @property
+    def has_own_ipc(self) -> bool:
+        """Whether it asks for System V IPC or a /dev/shm apart from the pod's other tasks."""
+        return self.ipc_mode is IpcMode.PRIVATE or self.shm_size_mb is not None
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
@@ -396,6 +401,16 @@ class PodSpec:
     def uses_host_ports(self) -> bool:
         """Whether its ports are those of the agent, and reserved there."""
         return not self.networks or any(network.maps_ports for network in self.networks)
+
+    @property
+    def ipc(self) -> tuple[IpcMode | None, int | None]:
+        """The IPC mode and the size of /dev/shm (MB) of the container of the pod itself.
+
+        A pod of one task without an image shares it with its task, whose wishes are met there.
+        """
+        if self.image is None and len(self.tasks) == 1 and self.tasks[0].has_own_ipc:
+            return self.tasks[0].ipc_mode, self.tasks[0].shm_size_mb
+        return self.ipc_mode, self.shm_size_mb
 
     @property
     def volumes(self) -> tuple[VolumeSpec, ...]:

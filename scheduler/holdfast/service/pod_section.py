@@ -131,6 +131,7 @@ def _check_together(
         for volume in spec.volumes:
             _check_volume(where, volume, *known.setdefault(volume.path, (owner, volume)), owner)
     _check_mounts(section, pod)
+    _check_external_volumes(section, pod)
 
 
 def _sets_of(pod: PodSpec) -> Iterator[ResourceSetSpec]:
@@ -182,6 +183,20 @@ def _check_mounts(section: Section, pod: PodSpec) -> None:
             line = section.node.lines[key.partition(".")[0]]
             section.report.error(line, where, f"{path!r} is already the path of {taken[clean]}")
         taken[clean] = f"`{key}`"
+
+
+def _check_external_volumes(section: Section, pod: PodSpec) -> None:
+    """A driver knows a volume by its name, which is made of the pod's when none is given."""
+    known: dict[tuple[str, str | None], str] = {}
+    for volume in pod.external_volumes:
+        first = known.setdefault((volume.driver_name, volume.volume_name), volume.name)
+        if first != volume.name:
+            section.report.error(
+                section.node.lines["external-volumes"],
+                section.at(f"external-volumes.{volume.name}.volume-name"),
+                f"driver {volume.driver_name!r} would know it by the same name as volume "
+                f"{first!r}; give each a `volume-name` of its own",
+            )
 
 
 def _role(section: Section) -> str:

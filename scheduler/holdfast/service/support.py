@@ -6,12 +6,7 @@ what it found, and what to do instead.
 
 from collections.abc import Callable, Iterator
 
-from holdfast.service.model import (
-    PodSpec,
-    SeccompSpec,
-    ServiceSpec,
-    TaskSpec,
-)
+from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 from holdfast.service.places import Locate, Path, nowhere
 from holdfast.service.problems import Problem
 
@@ -19,8 +14,6 @@ Finding = tuple[Path, str, str]
 """Where, what it is ("" when the path says it), and what to do instead."""
 
 Findings = Iterator[Finding]
-
-_HOST = "pods run in the agent's own namespaces; remove the key"
 
 
 def unsupported(spec: ServiceSpec, locate: Locate = nowhere) -> tuple[Problem, ...]:
@@ -58,43 +51,21 @@ def _image(at: Path, pod: PodSpec) -> Findings:
         )
 
 
-def _networks(at: Path, pod: PodSpec) -> Findings:
-    if pod.networks:
-        yield (*at, "networks"), "", "pods use the agent's network; remove the key"
-
-
 def _secrets(at: Path, pod: PodSpec) -> Findings:
     if pod.secrets:
         advice = "bring secrets to the agents as files, outside of this definition"
         yield (*at, "secrets"), "", advice
 
 
-def _host_volumes(at: Path, pod: PodSpec) -> Findings:
-    if pod.host_volumes:
-        yield (*at, "host-volumes"), "", "use a volume of type ROOT in a task"
-
-
-def _external_volumes(at: Path, pod: PodSpec) -> Findings:
-    if pod.external_volumes:
-        yield (*at, "external-volumes"), "", "use a volume of type ROOT in a task"
-
-
-def _share_pid_namespace(at: Path, pod: PodSpec) -> Findings:
-    if pod.share_pid_namespace:
-        yield (*at, "share-pid-namespace"), "", _HOST
-
-
-def _seccomp(at: Path, pod: PodSpec) -> Findings:
-    if pod.seccomp != SeccompSpec():
-        key = "seccomp-unconfined" if pod.seccomp.unconfined else "seccomp-profile-name"
-        yield (*at, key), "", _HOST
-
-
-def _ipc_of_pod(at: Path, pod: PodSpec) -> Findings:
-    if pod.ipc_mode is not None:
-        yield (*at, "ipc-mode"), "", _HOST
-    if pod.shm_size_mb is not None:
-        yield (*at, "shm-size"), "", _HOST
+def _own_ipc(at: Path, pod: PodSpec) -> Findings:
+    # Without images the tasks are processes of one container.
+    if len(pod.tasks) == 1 or pod.image is not None:
+        return
+    for task in pod.tasks:
+        if task.has_own_ipc:
+            key = "shm-size" if task.ipc_mode is None else "ipc-mode"
+            what = "a /dev/shm of its own in a pod of several tasks without an image"
+            yield (*at, "tasks", task.name, key), what, "give `ipc-mode` and `shm-size` to the pod"
 
 
 # Tasks
@@ -106,18 +77,5 @@ def _transport_encryption(at: Path, task: TaskSpec) -> Findings:
         yield (*at, "transport-encryption"), "", advice
 
 
-def _ipc_of_task(at: Path, task: TaskSpec) -> Findings:
-    if task.ipc_mode is not None:
-        yield (*at, "ipc-mode"), "", _HOST
-    if task.shm_size_mb is not None:
-        yield (*at, "shm-size"), "", _HOST
-
-
-POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
-    *(_image, _networks, _secrets, _host_volumes, _external_volumes),
-    *(_share_pid_namespace, _seccomp, _ipc_of_pod),
-)
-TASK_CHECKS: tuple[Callable[[Path, TaskSpec], Findings], ...] = (
-    _transport_encryption,
-    _ipc_of_task,
-)
+POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (*(_image, _secrets, _own_ipc),)
+TASK_CHECKS: tuple[Callable[[Path, TaskSpec], Findings], ...] = (_transport_encryption,)

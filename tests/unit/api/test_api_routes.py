@@ -21,7 +21,7 @@ from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.records import Pod
 from holdfast.service.encode import to_json
-from holdfast.service.model import Strategy
+from holdfast.service.model import NetworkSpec, Strategy
 
 from .pictures import (
     NOW,
@@ -372,6 +372,16 @@ def test_a_dead_task_is_no_endpoint() -> None:
     pods = {"etcd-0": pod(0, task(TaskState.FAILED)), "etcd-1": pod(1, task(TaskState.UNREACHABLE))}
     body = with_view(well(), pods=pods).get("/v1/endpoints/peer").json()
     assert body["address"] == ["10.0.0.2:2380"]
+
+
+def test_an_endpoint_on_a_network_of_its_own_has_the_address_of_the_container() -> None:
+    view = well()
+    overlay = replace(view.service.pods[0], networks=(NetworkSpec("dcos"),))
+    service = replace(view.service, pods=(overlay, *view.service.pods[1:]))
+    here = replace(task(TaskState.RUNNING), ip="9.0.0.7")
+    pods = {"etcd-0": pod(0, here), "etcd-1": pod(1, task(TaskState.STAGING))}
+    body = with_view(view, service=service, pods=pods).get("/v1/endpoints/peer").json()
+    assert body["address"] == ["9.0.0.7:2380"]
 
 
 @pytest.mark.parametrize("name", ["debug", "clients"])

@@ -16,6 +16,7 @@ from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 
 from .offers import offer, service
+from .world import World
 
 SETTINGS = LaunchSettings("http://scheduler/executor.pyz", "scheduler", 8080)
 MASTER = MasterInfo("master", "http://master:5050", "1.11.0", region="here")
@@ -429,3 +430,18 @@ def test_data_stays_in_the_masters_region(region: str) -> None:
     driver.subscribe()
     assert not of(ef.Accept, driver.offer(offer(1, region=region)))
     assert "@region" in driver.core.view(0).explanations["db-0"].agents["host-1"]
+
+
+def test_a_task_that_stages_for_long_is_asked_about_now_and_then() -> None:
+    world = World(service(1))
+    world.behaviour["node"] = ()
+    world.settle(2)
+    world.forget()
+    asked = 0
+    for _ in range(100):
+        effects = world.step(ev.Tick(), after=1.0)
+        asked += sum(isinstance(effect, ef.Reconcile) and bool(effect.tasks) for effect in effects)
+        (running,) = world.agents["agent-1"].tasks.values()
+        answer = TaskStatus(running.info["task_id"]["value"], TaskState.STAGING)
+        world.step(ev.StatusReceived(answer))
+    assert 2 <= asked <= 4

@@ -42,7 +42,9 @@ def infos() -> list[dict[str, Any]]:
     assert isinstance(found, Placement), found
     tasks = tuple(Task(t.name, f"task-{t.name}", "config", TaskState.STAGING) for t in POD.tasks)
     settings = LaunchSettings("http://s/e", "s", 8080)
-    executor = executor_info(spec, POD, "db-0", "executor", "fw", found.holding, settings)
+    executor = executor_info(
+        spec, POD, found.reservation, 0, "executor", "fw", found.holding, settings
+    )
     pod = Pod("db", 0, found.reservation, tasks, executor)
     return task_infos(Launch(spec, POD, pod, POD.tasks, found.holding, {}, "fw", {}), settings)
 

@@ -145,6 +145,7 @@ class World:
         self.decisions: list[str] = []
         self.free_cpus = 8.0
         self.ready = True
+        self.container_ips: dict[str, str] = {}
         self._offer_numbers = itertools.count()
         self.start(spec)
 
@@ -297,6 +298,7 @@ class World:
                     source=source,
                     has_check=checked,
                     check_exit_code=0 if checked and self.ready else None,
+                    container_ip=self.container_ips.get(task_id),
                 )
             )
         )

@@ -66,6 +66,7 @@ def test_offer() -> None:
     offer = parse_offer(OFFER)
     assert (offer.id, offer.agent_id, offer.role) == ("o-1", "a-1", "databases/db")
     assert (offer.hostname, offer.ip) == ("node1.example", "10.0.0.1")
+    assert offer.agent_url == "http://10.0.0.1:5051/slave(1)"
     assert (offer.region, offer.zone) == ("eu", "eu-a")
     assert offer.attributes == {
         "rack": "r1", "year": "2024", "slots": "[1-4,7-7]", "disks": "{ssd,hdd}",

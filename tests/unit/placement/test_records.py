@@ -1,6 +1,18 @@
 """Records of reservations: what is stored is read back, also as it was stored before."""
 
-from holdfast.records import Pod, Port, Reservation, Seen, Volume, pod_from_json, pod_to_json
+from dataclasses import replace
+
+from holdfast.mesos.messages import TaskState
+from holdfast.records import (
+    Pod,
+    Port,
+    Reservation,
+    Seen,
+    Task,
+    Volume,
+    pod_from_json,
+    pod_to_json,
+)
 from holdfast.service.model import VolumeKind
 
 HELD = Reservation(
@@ -26,7 +38,8 @@ HELD = Reservation(
 
 
 def test_read_back() -> None:
-    record = Pod("db", 0, reservation=HELD)
+    task = Task("node", "id", "config", TaskState.RUNNING, ip="9.0.0.1")
+    record = Pod("db", 0, reservation=HELD, tasks=(task, replace(task, name="b", ip=None)))
     assert pod_from_json(pod_to_json(record)) == record
     first, second = HELD.volumes
     assert (first.kind, first.root, first.profile) == (VolumeKind.ROOT, None, None)

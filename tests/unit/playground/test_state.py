@@ -18,7 +18,7 @@ from holdfast_playground.state import (
 )
 
 STATE = ClusterState(
-    spec=ClusterSpec(agents=2, zones=("x", "y")),
+    spec=ClusterSpec(agents=2, zones=("x", "y"), agent_settings=({}, {"MESOS_PORT": "1"})),
     block=Block(101, 2),
     launcher="posix",
     library="/lib.so",

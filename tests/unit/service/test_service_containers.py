@@ -222,6 +222,12 @@ EXTERNAL = "external-volumes: {v: {type: DOCKER, driver-name: d, container-path:
             "external-volumes.v.container-path",
             "already the path of a volume of the pod",
         ),
+        (
+            "external-volumes: {a: {type: DOCKER, driver-name: d, container-path: a},"
+            " b: {type: DOCKER, driver-name: d, container-path: b}}",
+            "external-volumes.b.volume-name",
+            "driver 'd' would know it by the same name as volume 'a'",
+        ),
         ("pre-reserved-role: ''", "pre-reserved-role", "must not be blank"),
         ("pre-reserved-role: a b", "pre-reserved-role", "no name of a Mesos role"),
         ("pre-reserved-role: a/../b", "pre-reserved-role", "no name of a Mesos role"),

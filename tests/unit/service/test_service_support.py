@@ -55,6 +55,7 @@ IN_TASKS = [
         "bring keys and certificates",
     ),
     ("_ipc_of_task", "ipc-mode: PRIVATE", "ipc-mode", "own namespaces"),
+    ("_ipc_of_task", "ipc-mode: SHARE_PARENT", "ipc-mode", "own namespaces"),
     ("_ipc_of_task", "shm-size: 1", "shm-size", "own namespaces"),
     ("_vip", "ports: {a: {port: 8, vip: {port: 1}}}", "ports.a.vip", "advertised endpoints"),
     ("_ranges", "ports: {a: {port: 0, ranges: [{begin: 1}]}}", "ports.a.ranges", "any free one"),
@@ -86,6 +87,20 @@ ELSEWHERE = [
         5,
         "pods.node.hooks",
         "a hook in a pod of several tasks is known",
+    ),
+    (
+        "_own_ipc",
+        (SEVERAL_TASKS % ("", "cpus: 1", "")).replace("memory: 32", "memory: 32, shm-size: 5"),
+        7,
+        "pods.node.tasks.one.shm-size",
+        "a /dev/shm of its own in a pod of several tasks without an image is",
+    ),
+    (
+        "_own_ipc",
+        SEVERAL_TASKS % ("", "cpus: 1, ipc-mode: PRIVATE", ""),
+        8,
+        "pods.node.tasks.two.ipc-mode",
+        "give `ipc-mode` and `shm-size` to the pod",
     ),
     (
         "_resource_sets",

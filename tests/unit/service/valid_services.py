@@ -226,7 +226,7 @@ def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
         external_volumes=tuple(
             ExternalVolumeSpec(
                 f"disk-{i}",
-                draw(LETTERS),
+                draw(LETTERS) + str(i),  # two volumes of one driver need names of their own
                 f"/mnt/{i}",
                 draw(st.none() | WORDS),
                 draw(st.none() | st.sampled_from(AccessMode)),
