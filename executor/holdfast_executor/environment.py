@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Callable, Mapping
 
 from holdfast_executor.contract import ENV_CONTAINER_IP, ENV_LAUNCH, ENV_SANDBOX, ENV_TASK_ID
 
 HIDDEN_PREFIXES = ("LIBPROCESS_", "MESOS_CONTAINERIZER_", "PYTHON")
 """Variables for the executor itself: they would change how programs of a task behave."""
+ANY_ADDRESS = ("0.0.0.0", "::")
 SECRETS = ("MESOS_EXECUTOR_AUTHENTICATION_TOKEN",)
+
+
+def own_address(executor: Mapping[str, str], agent_host: str, resolve: Callable[[], str]) -> str:
+    """The IP address of this container.
+
+    Where it has a network of its own, Mesos has it listen on every address (LIBPROCESS_IP) and
+    makes its host name, which `resolve` looks up, lead to its own address (network/cni isolator).
+    """
+    address = executor.get("LIBPROCESS_IP", "")
+    if address not in ("", *ANY_ADDRESS):
+        return address
+    if address in ANY_ADDRESS:
+        try:
+            found = resolve()
+        except OSError:
+            return agent_host
+        if not found.startswith("127."):
+            return found
+    return agent_host
 
 
 def task_environment(
@@ -16,22 +36,20 @@ def task_environment(
     task: Mapping[str, str],
     task_id: str,
     sandbox: str,
-    agent_host: str,
+    address: str,
     mark: str,
 ) -> dict[str, str]:
     """The executor's variables without its secrets, the task's over them, and the task's identity.
 
-    `mark` names this launch. MESOS_CONTAINER_IP is kept when the container has one of its own.
+    `address` is where the task is reached; a MESOS_CONTAINER_IP that is set already is kept.
+    `mark` names this launch.
     """
     environment = {
         name: value
         for name, value in executor.items()
         if not name.startswith(HIDDEN_PREFIXES) and name not in SECRETS
     }
-    address = executor.get("LIBPROCESS_IP", "")
-    environment.setdefault(
-        ENV_CONTAINER_IP, address if address not in ("", "0.0.0.0", "::") else agent_host
-    )
+    environment.setdefault(ENV_CONTAINER_IP, address)
     environment.update(task)
     environment[ENV_SANDBOX] = sandbox
     environment[ENV_TASK_ID] = task_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
@@ -164,6 +165,11 @@ class Supervisor:
     def _plan(self, task_id: str, info: Message) -> TaskPlan:
         launch = TaskLaunch.decode(info.get("data", ""))
         mark = os.urandom(8).hex()
+        address = environment.own_address(
+            self._environment,
+            self._settings.host,
+            lambda: socket.gethostbyname(socket.gethostname()),
+        )
         return TaskPlan(
             task_id=task_id,
             launch=launch,
@@ -172,7 +178,7 @@ class Supervisor:
                 launch.environment,
                 task_id,
                 self._settings.sandbox,
-                self._settings.host,
+                address,
                 mark,
             ),
             sandbox=self._settings.sandbox,

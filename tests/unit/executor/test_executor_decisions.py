@@ -1,5 +1,7 @@
 """The pure parts: check results, unacknowledged updates, durations, settings, environment."""
 
+from collections.abc import Callable
+
 import pytest
 
 from holdfast_executor import duration
@@ -14,7 +16,7 @@ from holdfast_executor.checks import (
     readiness_changed,
     readiness_check_of,
 )
-from holdfast_executor.environment import task_environment
+from holdfast_executor.environment import own_address, task_environment
 from holdfast_executor.settings import Settings, SettingsError, read
 from holdfast_executor.updates import FIRST_RETRY, LAST_RETRY, UpdateLog
 
@@ -237,5 +239,25 @@ def test_wrong_settings_name_their_variable(name: str, value: str) -> None:
 def test_a_container_with_an_address_keeps_it() -> None:
     own = {"MESOS_CONTAINER_IP": "9.9.9.9", "LIBPROCESS_IP": "1.1.1.1"}
     assert task_environment(own, {}, "t", "/s", "2.2.2.2", "m")["MESOS_CONTAINER_IP"] == "9.9.9.9"
-    own = {"LIBPROCESS_IP": "0.0.0.0"}
-    assert task_environment(own, {}, "t", "/s", "2.2.2.2", "m")["MESOS_CONTAINER_IP"] == "2.2.2.2"
+    assert task_environment({}, {}, "t", "/s", "2.2.2.2", "m")["MESOS_CONTAINER_IP"] == "2.2.2.2"
+
+
+def unknown() -> str:
+    raise OSError("the name is not known")
+
+
+@pytest.mark.parametrize(
+    ("libprocess", "resolve", "address"),
+    [
+        ({}, unknown, "2.2.2.2"),
+        ({"LIBPROCESS_IP": "1.1.1.1"}, unknown, "1.1.1.1"),
+        ({"LIBPROCESS_IP": "0.0.0.0"}, lambda: "9.0.0.1", "9.0.0.1"),
+        ({"LIBPROCESS_IP": "::"}, lambda: "9.0.0.1", "9.0.0.1"),
+        ({"LIBPROCESS_IP": "0.0.0.0"}, lambda: "127.0.1.1", "2.2.2.2"),
+        ({"LIBPROCESS_IP": "0.0.0.0"}, unknown, "2.2.2.2"),
+    ],
+)
+def test_the_address_of_the_container(
+    libprocess: dict[str, str], resolve: Callable[[], str], address: str
+) -> None:
+    assert own_address(libprocess, "2.2.2.2", resolve) == address

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.service.changes import pod_changed, refusals
+from holdfast.service.changes import executor_changed, pod_changed, refusals
 from holdfast.service.model import (
     UNLIMITED,
     AfterReplaceSpec,
@@ -129,6 +129,24 @@ def test_allowed_in_a_pod(new: ServiceSpec) -> None:
 @pytest.mark.parametrize("new", RESTARTING)
 def test_changes_that_restart_instances(new: ServiceSpec) -> None:
     assert pod_changed(POD, new.pods[0])
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        with_task(ipc_mode=IpcMode.PRIVATE),
+        with_task(shm_size_mb=5),
+        with_pod(networks=(NetworkSpec("mesos-bridge"),)),
+        with_pod(host_volumes=(HostVolumeSpec("h", "/a", "a"),)),
+        with_pod(external_volumes=(ExternalVolumeSpec("e", "d", "e"),)),
+        with_pod(share_pid_namespace=True),
+        with_pod(seccomp=SeccompSpec(unconfined=True)),
+        with_pod(ipc_mode=IpcMode.PRIVATE),
+        with_pod(shm_size_mb=5),
+    ],
+)
+def test_changes_that_need_a_new_container(new: ServiceSpec) -> None:
+    assert executor_changed(POD, new.pods[0])
 
 
 @pytest.mark.parametrize("new", [SERVICE, *NOT_RESTARTING])
