@@ -34,6 +34,7 @@ setup(
     install_requires=[
         "addict>=2.4",
         "click>=8.1",
+        "cryptography>=45",
         "fastapi>=0.110",
         "kazoo>=2.9",
         "orjson>=3.9",

@@ -14,7 +14,12 @@ import time
 from typing import Mapping, NamedTuple, Sequence
 
 from holdfast_executor import duration, templates
-from holdfast_executor.contract import CONFIG_TEMPLATE_PREFIX, ENV_CONTAINER_IP, ENV_SANDBOX
+from holdfast_executor.contract import (
+    CONFIG_TEMPLATE_PREFIX,
+    ENV_CONTAINER_IP,
+    ENV_SANDBOX,
+    ENV_SECRET_VARIABLES,
+)
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
@@ -108,10 +113,15 @@ def _run(options: Options, environment: Mapping[str, str]) -> None:
 
 
 def printable(environment: Mapping[str, str], insecure: bool) -> list[str]:
-    """`NAME=value` lines, sorted; values of variables that look like secrets are hidden."""
+    """`NAME=value` lines, sorted; values of variables that are secret are hidden.
+
+    With `insecure` only those of the service's own secrets are, not of what looks like one.
+    """
+    secret = environment.get(ENV_SECRET_VARIABLES, "").split(",")
     lines = []
     for name, value in sorted(environment.items()):
-        hidden = not insecure and any(word in name.lower() for word in _SENSITIVE)
+        looks_so = any(word in name.lower() for word in _SENSITIVE)
+        hidden = name in secret or (looks_so and not insecure and name != ENV_SECRET_VARIABLES)
         lines.append(f"{name}={'********' if hidden else value}")
     return lines
 
@@ -148,6 +158,7 @@ def _render_templates(limit: int, environment: Mapping[str, str]) -> None:
                 text, missing = templates.rendered(source, stream.read(), environment)
             os.makedirs(os.path.dirname(os.path.abspath(destination)), exist_ok=True)
             with open(destination, "w", encoding="utf-8", newline="") as stream:
+                templates.make_private(stream.fileno(), environment)
                 stream.write(text)
         except (OSError, UnicodeDecodeError) as error:
             raise BootstrapError(f"{variable}: {error}") from None

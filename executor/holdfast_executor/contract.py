@@ -12,6 +12,8 @@ import json
 import math
 from typing import Any, Mapping, NamedTuple
 
+from holdfast_executor import confidential
+
 VERSION = 1
 
 ENV_TASK_ID = "MESOS_TASK_ID"
@@ -19,6 +21,11 @@ ENV_SANDBOX = "MESOS_SANDBOX"
 ENV_CONTAINER_IP = "MESOS_CONTAINER_IP"
 ENV_LAUNCH = "HOLDFAST_LAUNCH"
 """Set by the executor to a value unique to one task launch; marks the processes of that task."""
+
+ENV_SECRET_VARIABLES = "HOLDFAST_SECRET_VARIABLES"
+"""The names of the variables that are secret, with commas: nothing of ours prints their values."""
+ENV_SECRET_FILES = "HOLDFAST_SECRET_FILES"
+"""The files in the sandbox that the agent makes of secrets, with commas."""
 
 CONFIG_TEMPLATE_PREFIX = "CONFIG_TEMPLATE_"
 CONFIG_TEMPLATE_FOLDER = "config-templates"
@@ -71,6 +78,8 @@ class TaskLaunch(NamedTuple):
     hook: Hook | None = None
     rlimits: tuple[RLimit, ...] = ()
     output: str = ""
+    secrets: tuple[confidential.Secret, ...] = ()
+    certificates: tuple[confidential.Certificate, ...] = ()
     version: int = VERSION
 
     def encode(self) -> str:
@@ -83,6 +92,7 @@ class TaskLaunch(NamedTuple):
             "hook": None if self.hook is None else self.hook._asdict(),
             "rlimits": [limit._asdict() for limit in self.rlimits],
             "output": self.output,
+            **confidential.to_json(self.secrets, self.certificates),
         }
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return base64.b64encode(text.encode()).decode("ascii")
@@ -106,6 +116,10 @@ def _decode(data: str) -> TaskLaunch:
             f"task data has version {version!r}, this executor reads version {VERSION}: "
             "scheduler and executor come from different releases"
         )
+    try:
+        secrets, certificates = confidential.from_json(document)
+    except ValueError as error:
+        raise ContractError(str(error)) from None
     return TaskLaunch(
         command=_text(document, "command"),
         environment=_environment(document),
@@ -127,6 +141,8 @@ def _decode(data: str) -> TaskLaunch:
             for where, item in _objects(document, "rlimits")
         ),
         output=_plain_name(document, "output") if document.get("output") else "",
+        secrets=secrets,
+        certificates=certificates,
     )
 
 

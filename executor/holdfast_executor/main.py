@@ -47,6 +47,7 @@ def _run_executor() -> int:
     reactor.handle_signals(lambda: runner.shutdown("the executor got a signal to stop"))
     runner.start()
     reactor.run()
+    runner.remove_secrets()
     log("done")
     return 0
 

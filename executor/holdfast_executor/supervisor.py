@@ -7,7 +7,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
-from holdfast_executor import checks, environment, status
+from holdfast_executor import checks, environment, secret_files, status
 from holdfast_executor.agent_link import AgentLink
 from holdfast_executor.contract import ContractError, TaskLaunch
 from holdfast_executor.hook_gate import HookGate
@@ -62,6 +62,7 @@ class Supervisor:
         self._groups: dict[int, str] = {}
         self._gate = HookGate()
         self._named_streams: dict[str, tuple[Sink, Sink]] = {}
+        self._secret_files: set[str] = set()
         self._reports_killing = False
         self._stopping = False
         self._leaving = False
@@ -71,6 +72,10 @@ class Supervisor:
     def start(self) -> None:
         """Subscribe with the agent."""
         self._link.start()
+
+    def remove_secrets(self) -> None:
+        """Take away the secret files of all tasks there were, once none of them is left."""
+        secret_files.remove(self._settings.sandbox, self._secret_files)
 
     # The agent
 
@@ -164,6 +169,9 @@ class Supervisor:
 
     def _plan(self, task_id: str, info: Message) -> TaskPlan:
         launch = TaskLaunch.decode(info.get("data", ""))
+        secret_files.check(launch)
+        self._secret_files.update(secret.file for secret in launch.secrets if secret.file)
+        secrets = secret_files.variables(self._environment, launch.secrets)
         mark = os.urandom(8).hex()
         address = environment.own_address(
             self._environment,
@@ -175,7 +183,7 @@ class Supervisor:
             launch=launch,
             environment=environment.task_environment(
                 self._environment,
-                launch.environment,
+                {**launch.environment, **secrets},
                 task_id,
                 self._settings.sandbox,
                 address,

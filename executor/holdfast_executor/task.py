@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Callable, Mapping, Protocol, Union
 
-from holdfast_executor import checks, proctree, templates
+from holdfast_executor import checks, proctree, secret_files, templates
 from holdfast_executor.check_runner import CheckRunner
 from holdfast_executor.contract import TaskLaunch
 from holdfast_executor.hook_gate import HookGate
@@ -116,11 +116,13 @@ class Task:
         self._sweeps = 0
 
     def start(self) -> None:
-        """Write the config files, then have the hook done if it is owed, then run the command."""
+        """Write secrets and config files, then have an owed hook done, then run the command."""
         launch = self._plan.launch
         try:
+            secret_files.check_agent(self._plan.sandbox, self._plan.environment)
+            secret_files.write(self._plan.sandbox, launch.secrets)
             lacking = templates.write(self._plan.sandbox, launch.templates, self._plan.environment)
-        except templates.ConfigError as error:
+        except (secret_files.SecretFileError, templates.ConfigError) as error:
             self._conclude("TASK_FAILED", str(error))
             return
         for name, missing in lacking:

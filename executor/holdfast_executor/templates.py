@@ -6,7 +6,11 @@ import os
 from typing import Iterable, Mapping
 
 from holdfast_executor import mustache
-from holdfast_executor.contract import CONFIG_TEMPLATE_FOLDER, ConfigTemplate
+from holdfast_executor.contract import (
+    CONFIG_TEMPLATE_FOLDER,
+    ENV_SECRET_VARIABLES,
+    ConfigTemplate,
+)
 
 
 class ConfigError(ValueError):
@@ -18,7 +22,8 @@ def write(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Write each template to `config-templates/<name>` and rendered to its destination.
 
-    Returns the names of templates with the variables they lack. Raises ConfigError.
+    Returns the names of templates with the variables they lack. Raises ConfigError. What was
+    rendered with secrets may be read by the task's user alone.
     """
     lacking = []
     for template in templates:
@@ -29,12 +34,19 @@ def write(
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "w", encoding="utf-8", newline="") as stream:
+                    make_private(stream.fileno(), environment)
                     stream.write(content)
             except OSError as error:
                 raise ConfigError(f"config {template.name}: cannot write {path}: {error}") from None
         if missing:
             lacking.append((template.name, missing))
     return lacking
+
+
+def make_private(descriptor: int, environment: Mapping[str, str]) -> None:
+    """Keep a file that is about to be written with secrets of the environment to its owner."""
+    if environment.get(ENV_SECRET_VARIABLES):
+        os.fchmod(descriptor, 0o600)
 
 
 def rendered(

@@ -16,10 +16,13 @@ import structlog
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.confidential import Shortage, needs
 from holdfast.core.core import Core
 from holdfast.core.view import View
 from holdfast.mesos import calls
 from holdfast.mesos.channel import CallResult, Outcome
+from holdfast.secrets.delivery import Delivery
+from holdfast.secrets.store import Unavailable
 from holdfast.state.store import Store, StoreUnavailable, Writes
 from holdfast.timing import Timer
 
@@ -55,6 +58,7 @@ class Engine:
         inspect: Callable[[ef.InspectAgent], None],
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
+        delivery: Delivery | None = None,
     ) -> None:
         """`inspect` has an agent asked without waiting; what it says is posted."""
         self._core = core
@@ -62,6 +66,8 @@ class Engine:
         self._link = link
         self._new_id = new_id
         self._inspect = inspect
+        self._delivery = delivery or Delivery(None, None)
+        self._shortage = Shortage()
         self._clock = clock
         self._pause = pause
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
@@ -128,7 +134,7 @@ class Engine:
 
     def cycle(self, events: Iterable[ev.Event]) -> None:
         """One step of the core, its records stored, then its calls and acknowledgements sent."""
-        taken = [*self._failed, *events]
+        taken = [*self._failed, *self._look_for_secrets(), *events]
         self._failed = []
         self._stepping = {event.id for event in taken if isinstance(event, ev.Command)}
         # The wall clock may step back; the core's time does not.
@@ -144,6 +150,13 @@ class Engine:
         if any(isinstance(event, ev.OffersReceived) for event in taken):
             self.offers_timer.note(seconds, self._now)
         self._tell(taken, effects, len(writes), sent, seconds)
+
+    def _look_for_secrets(self) -> Iterable[ev.Event]:
+        """Tell the core when other secrets are missing than before."""
+        shortage = self._delivery.shortage(needs(self.view.configs.values()))
+        if shortage != self._shortage:
+            self._shortage = shortage
+            yield ev.ShortageChanged(shortage)
 
     def _commit(self, writes: Writes) -> None:
         """Store before anything is sent. While the store is away the scheduler stands still."""
@@ -187,7 +200,16 @@ class Engine:
         return sent
 
     def _call(self, call: ef.Call) -> None:
-        result = self._link.call(message_of(call))
+        message = message_of(call)
+        if isinstance(call, ef.Accept):
+            try:
+                # From here on there are secrets in it: it is sent, and never kept or shown.
+                operations = self._delivery.filled(call.operations)
+            except Unavailable as error:
+                self._failed.append(ev.CallFailed(call, str(error), sent=False))
+                return
+            message = calls.accept(call.offer_ids, operations, call.refuse_seconds)
+        result = self._link.call(message)
         if result.outcome is not Outcome.SENT:
             unknown = result.outcome is Outcome.UNKNOWN
             self._failed.append(ev.CallFailed(call, result.reason, sent=unknown))

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +32,7 @@ from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.placement.owner import roles, uses_gpus
+from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
@@ -71,6 +72,7 @@ class Options:
     port: int
     session_timeout: float
     principal_secret_file: Path | None
+    secrets: SecretSettings
 
 
 class Listener:
@@ -129,6 +131,7 @@ class Listener:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The secret of scheduler.principal, when the master asks for authentication.",
 )
+@SecretSettings.options
 def main(**given: Any) -> None:
     """Run the scheduler of the service in SVC_YML, rendered with this environment.
 
@@ -136,7 +139,7 @@ def main(**given: Any) -> None:
     """
     _log_to_stderr()
     try:
-        _run(Options(**given))
+        _run(Options(secrets=SecretSettings.taken_from(given), **given))
     except Fatal as fatal:
         click.echo(f"Error: {fatal}", err=True)
         raise SystemExit(fatal.code) from None
@@ -163,6 +166,10 @@ class Ending:
 
 def _run(options: Options) -> None:
     service = _service(options.svc_yml)
+    try:
+        options.secrets.check(service, os.environ)
+    except SettingsError as error:
+        raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.on_signal)
     signal.signal(signal.SIGINT, ending.on_signal)
@@ -202,7 +209,11 @@ def _lead(
 ) -> None:
     """Be the one scheduler of the service until something ends it."""
     try:
-        ledger, errors = open_ledger(store.load(), service)
+        stored = store.load()
+        ledger, errors = open_ledger(stored, service)
+        delivery = options.secrets.delivery(ledger.configs, service.name, stored, store, os.environ)
+    except SettingsError as error:
+        raise Fatal(str(error), EXIT_BAD_INPUT) from error
     except BadRecord as error:
         raise Fatal(str(error), EXIT_RECORDS) from error
     for refused in errors:
@@ -210,6 +221,8 @@ def _lead(
     name, executor = _executor()
     base = f"http://{options.host}:{options.port}"
     settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
+    if options.secrets.secret_references:
+        settings = replace(settings, secret_space=secret_space(os.environ))
     core = Core(ledger, settings, _new_id, errors)
     secret_file = options.principal_secret_file
     access = Access(service.principal, secret_file.read_text().strip()) if secret_file else Access()
@@ -230,7 +243,9 @@ def _lead(
         access=access,
     )
     inspector = AgentInspector(access, lambda event: engine.post(event))
-    engine = ending.engine = Engine(core, store, connection, _new_id, inspector.ask)
+    engine = ending.engine = Engine(
+        core, store, connection, _new_id, inspector.ask, delivery=delivery
+    )
     server = ApiServer(create_app(engine, {name: executor}), options.host, options.port)
     try:
         server.start()

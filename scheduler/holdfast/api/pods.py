@@ -12,6 +12,7 @@ from holdfast.api.shapes import (
     TaskBody,
     TaskInfoBody,
 )
+from holdfast.core.confidential import certificate_expiry
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from holdfast.records import Pod, Task
@@ -89,6 +90,7 @@ def instance_body(view: View, name: str) -> InstanceBody:
 def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:
     spec = _spec(view, name)
     launched = {task.name: task for task in pod.tasks} if pod else {}
+    pod_type = _type_of(name)
     asked = [task.name for task in spec.tasks] if spec else []
     for short in [*asked, *(other for other in launched if other not in asked)]:
         body: TaskBody = {"name": f"{name}-{short}", "id": ""}
@@ -98,6 +100,9 @@ def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:
             body["status"] = task.state.removeprefix("TASK_")
             body["ready"] = task.ready
             body["message"] = task.message
+            expires = certificate_expiry(view.configs, pod_type, task)
+            if expires is not None and task.live:
+                body["certificate_expires"] = expires
         yield body
 
 

@@ -40,13 +40,17 @@ class PlanBody(TypedDict):
 
 
 class TaskBody(TypedDict):
-    """`status` is the Mesos state without `TASK_`; absent while the task was never launched."""
+    """`status` is the Mesos state without `TASK_`; absent while the task was never launched.
+
+    `certificate_expires` is seconds since the epoch; absent without transport encryption.
+    """
 
     name: str
     id: str
     status: NotRequired[str]
     ready: NotRequired[bool]
     message: NotRequired[str]
+    certificate_expires: NotRequired[float]
 
 
 class PodVolumeBody(TypedDict):

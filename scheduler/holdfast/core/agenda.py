@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
+from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.plans.derive import (
@@ -77,6 +78,8 @@ class Agenda:
         self._new_id = new_id
         self._decisions: list[str] = []
         self._down: dict[str, set[str]] = {}
+        self.shortage = Shortage()
+        """The secrets and certificates that cannot be had now."""
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
@@ -318,11 +321,15 @@ class Agenda:
     def _hold_back(self, job: Job, name: str, pod: Pod | None, move: Move) -> str | None:
         """Why the move must not be made although the plan is ready for it."""
         if isinstance(move, Start):
-            return None if move.join else self._predecessor(name)
+            short = self.shortage.of(job.work.spec, move.tasks)
+            return short or (None if move.join else self._predecessor(name))
         if not isinstance(move, Stop) or pod is None:
             return None
         if job.work.recovers and move.reason != job.work.restart:
             return None
+        short = self.shortage.of(job.work.spec, job.work.tasks)
+        if short:
+            return short  # what runs is not stopped for what could not be started
         if name in self._down.get(pod.type, ()):
             return None  # stopping what is down already costs nothing
         down = self._down.get(pod.type, set())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import replace
 
+from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
 from holdfast.plans.single import spared_tasks
 from holdfast.records import DestroyIntent, Pod, Predecessor, Retired, Task
@@ -19,11 +20,17 @@ class Refused(Exception):
         self.status = status
 
 
-def restart_pod(ledger: Ledger, name: str) -> str:
-    """Kill the tasks of a pod instance and start them again on the same volumes."""
+def restart_pod(ledger: Ledger, name: str, shortage: Shortage) -> str:
+    """Kill the tasks of a pod instance and start them again on the same volumes.
+
+    What runs is left alone while a secret is missing that it would not start without.
+    """
     pod = _pod(ledger, name)
     if not pod.tasks:
         raise Refused(409, f"{name} has not been launched yet; there is nothing to restart")
+    short = shortage.of(ledger.spec_of(pod), (task.name for task in pod.tasks))
+    if short and pod.has_live_tasks:
+        raise Refused(409, f"{name} would not start again and was left alone: {short}")
     tasks = tuple(_stopped(task) for task in pod.tasks)
     ledger.put_pod(replace(pod, tasks=tasks, restart=""))
     where = pod.reservation.hostname if pod.reservation else "?"

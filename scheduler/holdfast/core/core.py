@@ -177,6 +177,8 @@ class Core:
                 self._inspections.answered(event, now)
             case ev.Command():
                 self._command(event, now)
+            case ev.ShortageChanged(shortage):
+                self._agenda.shortage = shortage
             case ev.Tick():
                 pass
 
@@ -282,7 +284,7 @@ class Core:
         try:
             match event.verb:
                 case ev.Verb.POD_RESTART:
-                    text = restart_pod(self.ledger, event.target)
+                    text = restart_pod(self.ledger, event.target, self._agenda.shortage)
                 case ev.Verb.POD_REPLACE:
                     text = replace_pod(self.ledger, event.target, self._new_id, now)
                     self._sweep(now)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from holdfast.core.confidential import Shortage
 from holdfast.core.effects import Call
 from holdfast.mesos.messages import AgentFeatures, MasterInfo, Offer, OperationStatus, TaskStatus
 
@@ -70,6 +71,13 @@ class AgentInspected:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortageChanged:
+    """Other secrets than before are missing, or none any more."""
+
+    shortage: Shortage
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed."""
 
@@ -117,6 +125,7 @@ Event = (
     | AgentFailed
     | CallFailed
     | AgentInspected
+    | ShortageChanged
     | Tick
     | Command
 )

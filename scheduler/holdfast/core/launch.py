@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.core import confidential
 from holdfast.core.containers import executor_container
 from holdfast.core.discovery import discovery, labels
 from holdfast.mesos import operations
 from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
 from holdfast.placement.resources import by_provider, port_portion, portion
-from holdfast.records import Pod, Reservation
+from holdfast.records import Pod, Reservation, Task
 from holdfast.service.model import (
     UNLIMITED,
     HealthCheckSpec,
@@ -43,12 +44,14 @@ class LaunchSettings:
     """What every launch needs to know of the scheduler.
 
     `executor_uri` is where agents fetch the executor, `api_host` and `api_port` where tasks reach
-    the scheduler.
+    the scheduler. `secret_space` is the service's place in the secret store when agents resolve
+    references to secrets, None when the scheduler hands secrets over itself.
     """
 
     executor_uri: str
     api_host: str
     api_port: int
+    secret_space: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def executor_info(
         },
         *({"value": uri} for uri in spec.uris),
     ]
-    return {
+    info = {
         "type": "CUSTOM",
         "executor_id": {"value": executor_id},
         "framework_id": {"value": framework_id},
@@ -123,6 +126,9 @@ def executor_info(
         "shutdown_grace_period": {"nanoseconds": (grace + 10) * NANOSECONDS},
         **({"container": container} if container else {}),
     }
+    if settings.secret_space is None:
+        return info
+    return confidential.with_references(info, spec, settings.secret_space)
 
 
 def _task(launch: Launch, spec: TaskSpec, executor: Json, settings: LaunchSettings) -> Json:
@@ -136,7 +142,7 @@ def _task(launch: Launch, spec: TaskSpec, executor: Json, settings: LaunchSettin
         "agent_id": {"value": launch.reservation.agent_id},
         "resources": _resources(launch, wanted, ports),
         "executor": executor,
-        "data": _data(launch, spec, ports, settings).encode(),
+        "data": _data(launch, spec, task, ports, settings).encode(),
         "kill_policy": {"grace_period": {"nanoseconds": spec.kill_grace_period * NANOSECONDS}},
         "labels": labels({**spec.labels, **_labels(launch, task.config_id)}),
     }
@@ -194,7 +200,11 @@ def _labels(launch: Launch, config_id: str) -> dict[str, str]:
 
 
 def _data(
-    launch: Launch, spec: TaskSpec, ports: Mapping[str, int], settings: LaunchSettings
+    launch: Launch,
+    spec: TaskSpec,
+    task: Task,
+    ports: Mapping[str, int],
+    settings: LaunchSettings,
 ) -> TaskLaunch:
     environment = task_environment(
         launch.service,
@@ -216,6 +226,10 @@ def _data(
         rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in launch.spec.rlimits),
         # A pod of one task writes where operators look first: the sandbox's stdout and stderr.
         output=spec.name if len(launch.spec.tasks) > 1 else "",
+        secrets=confidential.secrets(launch.spec, launch.pod.executor or {}),
+        certificates=confidential.certificates(
+            launch.service, launch.spec, launch.pod.index, spec, launch.reservation, task.launched
+        ),
     )
 
 

@@ -46,7 +46,7 @@ def executor_changed(old: PodSpec, new: PodSpec) -> bool:
 
 
 def _container_part(pod: PodSpec) -> tuple[object, ...]:
-    bare = replace(_running_part(pod), tasks=(), rlimits=(), secrets=())
+    bare = replace(_running_part(pod), tasks=(), rlimits=())
     return bare, pod.ipc, pod.volumes, pod.reserved_sets
 
 

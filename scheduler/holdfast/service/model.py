@@ -238,6 +238,13 @@ class TransportEncryptionSpec:
     name: str
     type: EncryptionType
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files it is made of, in the sandbox."""
+        keystore = self.type is EncryptionType.KEYSTORE
+        endings = ("keystore", "truststore") if keystore else ("crt", "key", "ca")
+        return tuple(f"{self.name}.{ending}" for ending in endings)
+
 
 class IpcMode(StrEnum):
     """Whether a container has its own System V IPC and /dev/shm, or those of its parent."""

@@ -6,7 +6,7 @@ what it found, and what to do instead.
 
 from collections.abc import Callable, Iterator
 
-from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
+from holdfast.service.model import PodSpec, ServiceSpec
 from holdfast.service.places import Locate, Path, nowhere
 from holdfast.service.problems import Problem
 
@@ -32,13 +32,6 @@ def _findings(spec: ServiceSpec) -> Findings:
         at: Path = ("pods", pod.type)
         for of_pod in POD_CHECKS:
             yield from of_pod(at, pod)
-        for task in pod.tasks:
-            inside = (*at, "tasks", task.name)
-            for of_task in TASK_CHECKS:
-                yield from of_task(inside, task)
-
-
-# Pods
 
 
 def _image(at: Path, pod: PodSpec) -> Findings:
@@ -49,12 +42,6 @@ def _image(at: Path, pod: PodSpec) -> Findings:
             "tasks use the agent's file system; install the software on the agents or fetch it "
             "with `uris`",
         )
-
-
-def _secrets(at: Path, pod: PodSpec) -> Findings:
-    if pod.secrets:
-        advice = "bring secrets to the agents as files, outside of this definition"
-        yield (*at, "secrets"), "", advice
 
 
 def _own_ipc(at: Path, pod: PodSpec) -> Findings:
@@ -68,14 +55,20 @@ def _own_ipc(at: Path, pod: PodSpec) -> Findings:
             yield (*at, "tasks", task.name, key), what, "give `ipc-mode` and `shm-size` to the pod"
 
 
-# Tasks
+def _same_secret_file(at: Path, pod: PodSpec) -> Findings:
+    # The tasks of a pod share the sandbox: one would get the other's key.
+    taken = {secret.file: f"secret {secret.name}" for secret in pod.secrets if secret.file}
+    for task in pod.tasks:
+        for number, wanted in enumerate(task.transport_encryption):
+            clash = next((taken[file] for file in wanted.files if file in taken), None)
+            if clash is not None:
+                where = (*at, "tasks", task.name, "transport-encryption", number, "name")
+                yield where, f"a file that {clash} has too", "give it another name"
+            taken |= dict.fromkeys(wanted.files, f"task {task.name}")
 
 
-def _transport_encryption(at: Path, task: TaskSpec) -> Findings:
-    if task.transport_encryption:
-        advice = "bring keys and certificates to the agents as files"
-        yield (*at, "transport-encryption"), "", advice
-
-
-POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (*(_image, _secrets, _own_ipc),)
-TASK_CHECKS: tuple[Callable[[Path, TaskSpec], Findings], ...] = (_transport_encryption,)
+POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
+    _image,
+    _own_ipc,
+    _same_secret_file,
+)

@@ -151,12 +151,15 @@ class World:
 
     # -- the scheduler ------------------------------------------------------------------------
 
-    def start(self, spec: ServiceSpec) -> None:
-        """A new scheduler process, with this svc.yml, on the same records."""
+    def start(self, spec: ServiceSpec, *known: ev.Event) -> None:
+        """A new scheduler process, with this svc.yml, on the same records.
+
+        `known` is what it hears before the master.
+        """
         ids = (f"id{n}" for n in itertools.count((self.store.commits + 1) * 1000))
         ledger, self.errors = open_ledger(self.store.load(), spec)
         self.core = Core(ledger, SETTINGS, lambda: next(ids), self.errors)
-        self.step(ev.Subscribed("framework", MASTER))
+        self.step(*known, ev.Subscribed("framework", MASTER))
         for agent in self.agents.values():
             if agent.reachable:
                 self._reconcile(agent)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast_executor.confidential import Certificate, Secret
 from holdfast_executor.contract import (
     ConfigTemplate,
     ContractError,
@@ -30,6 +31,10 @@ launches = st.builds(
         st.builds(RLimit, names.map(lambda name: f"RLIMIT_{name}"), limits, limits)
     ).map(tuple),
     output=st.just("") | names,
+    secrets=st.lists(st.builds(Secret, names, names, texts, st.none() | st.binary())).map(tuple),
+    certificates=st.lists(
+        st.builds(Certificate, names, names, texts, st.lists(names).map(tuple), st.floats(0, 1e10))
+    ).map(tuple),
     version=st.just(1),
 )
 
@@ -57,6 +62,12 @@ def encoded(changes: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
+        ({"secrets": [{"path": "a"}]}, "secrets: expected path, variable, file and base64"),
+        (
+            {"secrets": [{"path": "a", "variable": "", "file": "", "content": "?"}]},
+            "secrets: expected path, variable, file and base64",
+        ),
+        ({"certificates": [1]}, "certificates: expected name, form"),
         ({"version": 2}, "version 2, this executor reads version 1"),
         ({"version": None}, "version None"),
         ({"command": 3}, "command: expected text, found int"),
