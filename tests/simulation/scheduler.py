@@ -8,7 +8,7 @@ from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.startup import open_ledger
+from holdfast.core.startup import Stored, open_ledger
 from holdfast.engine import Answer, Engine
 from holdfast.mesos.channel import SENT, CallResult, rejected, unknown
 from holdfast.mesos.messages import MasterInfo
@@ -119,6 +119,12 @@ class TracedCore(Core):
 
     log: Callable[[str], None]
 
+    @classmethod
+    def start(cls, stored: Stored, spec: ServiceSpec, new_id: Callable[[], str]) -> "TracedCore":
+        """The core of a process that starts with these records and this definition."""
+        ledger, errors = open_ledger(stored, spec)
+        return cls(ledger, SETTINGS, new_id, errors)
+
     def step(self, events: Any, now: float) -> list[ef.Effect]:
         effects = super().step(events, now)
         for effect in effects:
@@ -131,6 +137,8 @@ class TracedCore(Core):
 
 class Scheduler:
     """A process from its start to its end; `alive` in between."""
+
+    core_type = TracedCore
 
     def __init__(
         self,
@@ -158,8 +166,7 @@ class Scheduler:
         self._stream: Stream | None = None
         self._last_cycle = clock.now
         self.store = FencedStore(records, clock, self._boundary)
-        ledger, errors = open_ledger(self.store.load(), spec)
-        self.core = TracedCore(ledger, SETTINGS, self._new_id, errors)
+        self.core = self.core_type.start(self.store.load(), spec, self._new_id)
         self.core.log = self._log
         self.engine = Engine(
             *(self.core, self.store, self, self._new_id, self._inspect),

@@ -18,7 +18,7 @@ from holdfast.mesos.messages import Resource
 from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Placement, join, resume
 from holdfast.placement.pool import AgentPool
-from holdfast.plans import derive, goals, plan
+from holdfast.plans import derive, goals, plan, progress
 from holdfast.plans.orders import Canary
 from holdfast.records import Pod, Reservation
 from holdfast.service.model import PodSpec
@@ -90,16 +90,16 @@ def kills_but_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def skips_steps(patch: pytest.MonkeyPatch) -> None:
-    def candidates(self: plan.Phase) -> tuple[plan.Step, ...]:
-        return tuple(step for step in self.steps if step.status is not plan.Status.COMPLETE)
+    def candidates(self: progress.PhaseProgress, index: int) -> list[plan.Step]:
+        return [s for s in self.steps_of(index) if s.status is not plan.Status.COMPLETE]
 
-    patch.setattr(plan.Phase, "candidates", candidates)
+    patch.setattr(progress.PhaseProgress, "candidates_of", candidates)
 
 
 def ignores_max_unavailable(patch: pytest.MonkeyPatch) -> None:
     honest = agenda.Agenda._hold_back
 
-    def hold_back(self: agenda.Agenda, job: Any, name: str, pod: Any, move: Any) -> str | None:
+    def hold_back(self: agenda.Agenda, job: Any, name: str, pod: Any, move: Any) -> Any:
         return None if isinstance(move, Stop) else honest(self, job, name, pod, move)
 
     patch.setattr(agenda.Agenda, "_hold_back", hold_back)

@@ -1,16 +1,23 @@
 """What is to be done next for every pod instance: the plans' work, turned into moves.
 
-Reads and changes the ledger; everything it decides is a function of the records and the time.
+Reads and changes the ledger; everything it decides is a function of the records and the time. What
+was decided of an instance stands until something that it depends on changes: only then is the
+instance looked at again.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import sys
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sortedcontainers import SortedDict, SortedSet
 
 from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
+from holdfast.core.outcome import NOTHING, Outcome, Reason
+from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
 from holdfast.plans.derive import (
     BUILT_IN,
     DECOMMISSION,
@@ -19,13 +26,14 @@ from holdfast.plans.derive import (
     Situation,
     all_plans,
     custom_specs,
+    decommission_phase,
     deploy_spec,
     leaving_steps,
-    surplus,
 )
 from holdfast.plans.goals import Aim, any_plan_tasks, serves
 from holdfast.plans.orders import Canary, Orders
 from holdfast.plans.plan import Plan, Status, Step
+from holdfast.plans.progress import Progress, Share
 from holdfast.plans.single import LEAVE, replace_steps
 from holdfast.records import Pod, Retired
 from holdfast.service.model import Goal, Strategy
@@ -35,6 +43,9 @@ CANARIES = 2
 """How many steps of a canary phase wait for an operator's word, as in dcos-commons."""
 
 AT_WORK = frozenset({Status.PREPARED, Status.STARTING, Status.STARTED})
+
+LAST: Rank = (sys.maxsize, 0)
+"""The place of the instance that leaves next: after all that are wanted."""
 
 Need = tuple[str, str, str]
 """A pod instance, and the `task` or the resource `set` of it, by name."""
@@ -62,14 +73,6 @@ class Job:
         )
 
 
-@dataclass(slots=True)
-class Moves:
-    """The tasks to start, and for every instance that is not well why it waits."""
-
-    wanted: list[Wanted] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
-
-
 class Agenda:
     """Derives plans from the ledger and makes the moves they call for."""
 
@@ -77,37 +80,56 @@ class Agenda:
         self._ledger = ledger
         self._new_id = new_id
         self._decisions: list[str] = []
-        self._down: dict[str, set[str]] = {}
+        self._progress = Progress()
+        self._changes = ledger.follow()
+        self._changed = ledger.instance_names()
+        self._situation = self.situation(0.0)
+        self._alarms = Alarms()
+        self._down: dict[str, SortedSet[str]] = {}
+        self._held = HeldBack()
+        self._outcomes: dict[str, Outcome] = {}
+        self.wanted: SortedDict[Rank, Wanted] = SortedDict()
+        """The tasks to start, in the order of the service."""
         self.shortage = Shortage()
-        """The secrets and certificates that cannot be had now."""
+        """The secrets and certificates that cannot be had now; see `set_shortage`."""
+
+    def set_shortage(self, shortage: Shortage) -> None:
+        """From now on these cannot be had: whoever waits is looked at again."""
+        if shortage != self.shortage:
+            self.shortage = shortage
+            self._look_again(name for name, known in self._outcomes.items() if known.reason)
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
         decisions, self._decisions = self._decisions, []
         return decisions
 
-    def plans(
-        self, reasons: Mapping[str, str], errors: tuple[str, ...], now: float
-    ) -> tuple[Plan, ...]:
-        """Every plan as it stands; `reasons` say what the pod instances wait for."""
+    def situation(
+        self,
+        now: float,
+        reasons: Mapping[str, str] | None = None,
+        errors: tuple[str, ...] = (),
+    ) -> Situation:
+        """All that plans are derived from, as it is now; never changed afterwards.
+
+        `reasons` say what the pod instances wait for.
+        """
         ledger = self._ledger
-        return all_plans(
-            Situation(
-                service=ledger.service,
-                target_id=ledger.target_id,
-                pods=ledger.pods,
-                orders=ledger.orders,
-                target=ledger.asks_as_target,
-                spec_of=ledger.spec_of,
-                deployed_tasks=ledger.deployed_tasks,
-                reasons=reasons,
-                errors=errors,
-                updating=ledger.updating,
-                now=now,
-            )
+        return Situation(
+            service=ledger.service,
+            target_id=ledger.target_id,
+            pods=ledger.snapshot(),
+            orders=dict(ledger.orders),
+            target=ledger.asks_as_target,
+            spec_of=ledger.spec_of,
+            deployed_tasks=ledger.deployed_tasks,
+            reasons=reasons or {},
+            errors=errors,
+            updating=ledger.updating,
+            now=now,
         )
 
-    def renew_orders(self, plans: Callable[[float], tuple[Plan, ...]], now: float) -> None:
+    def renew_orders(self, now: float) -> None:
         """With a new target, or a new run, canaries wait for a word again and forced is void."""
         ledger = self._ledger
         deploy = deploy_spec(ledger.service, ledger.updating)
@@ -122,7 +144,7 @@ class Agenda:
                 concerned = bool(cautious) and known.run > 0
             if not concerned or known.about == about:
                 continue
-            plan = next(plan for plan in plans(now) if plan.name == name)
+            plan = next(plan for plan in all_plans(self.situation(now)) if plan.name == name)
             canaries = {
                 phase.name: Canary(
                     tuple(s.name for s in phase.steps if s.status is not Status.COMPLETE)[:CANARIES]
@@ -133,83 +155,126 @@ class Agenda:
             forced = frozenset() if spec is deploy else known.forced
             ledger.put_orders(replace(known, about=about, canaries=canaries, forced=forced))
 
-    def moves(self, plans: Sequence[Plan], now: float) -> Moves:
-        """Make every move that needs no offer; the rest is for whoever has offers."""
-        result = Moves()
-        self._down = {}
-        for name in self._ledger.instance_names():
-            if name in self._ledger.pods:
-                self._note_down(self._ledger.pods[name])
-        for name, jobs in self._jobs(plans).items():
-            pod = self._ledger.pods.get(name)
-            former = self._ledger.spec_of(pod) if pod and pod.tasks else None
-            for job in jobs:
-                move = next_move(job.work, pod, former, now)
-                if move is not None and self._make(name, pod, job, move, result, now):
-                    break
-        return result
+    def update(self, now: float) -> bool:
+        """Take in what changed, and end what no plan has any more; true if a place was given up."""
+        self._look_again(self._alarms.due(now))
+        self._look_again(self._changes.take())
+        gave_up = self.end_unplanned(self._changed, now)
+        self._look_again(self._changes.take())
+        self._situation = self.situation(now)
+        self._look_again(self._progress.update(self._situation, self._changed))
+        for name in self._changed:
+            self._note_down(name)
+        return gave_up
 
-    def _make(
-        self, name: str, pod: Pod | None, job: Job, move: Move, result: Moves, now: float
-    ) -> bool:
-        """Make the move; false when another job of the instance may still make its own."""
-        refused = self._hold_back(job, name, pod, move)
-        if refused:
-            result.reasons.setdefault(name, refused)
-            return False
-        match move:
-            case Wait(reason, until):
-                seconds = f" (in {until - now:.0f} s)" if until else ""
-                result.reasons.setdefault(name, reason + seconds)
-                return False
-            case Stop(_, reason):
-                assert pod is not None
-                self._stop(pod, move)
-                self._note_down(self._ledger.pods[name])
-                result.reasons[name] = f"it is being stopped: {reason}"
-            case Start(_, _, waits_for):
-                result.reasons[name] = f"it waits until {waits_for}"
-                result.wanted.append(job.wanted(name, move))
-        return True
+    def _look_again(self, names: Iterable[str]) -> None:
+        self._changed = list(dict.fromkeys([*self._changed, *names]))
 
-    def _note_down(self, pod: Pod) -> None:
-        if self._is_down(pod):
-            self._down.setdefault(pod.type, set()).add(pod.name)
+    def moves(self, now: float) -> list[str]:
+        """Make every move that needs no offer; the rest are the tasks `wanted`.
 
-    def note_progress(self, plans: Sequence[Plan]) -> bool:
+        Returns the instances whose outcome is new.
+        """
+        queue = Queue(self._ranked(self._changed))
+        leaving = self._ledger.leaving()
+        if leaving is None:
+            self.wanted.pop(LAST, None)
+        gone = [name for name in self._changed if self._ledger.rank(name) is None]
+        self._changed = []
+        looked_at = []
+        while (entry := queue.next(self._held.first_with_room(self._down))) is not None:
+            self._look_at(*entry, now)
+            looked_at.append(entry[1])
+        for name in gone:
+            self._outcomes.pop(name, None)
+        if leaving is not None:  # few things tell when it goes on, and it is but one
+            self._look_at(LAST, leaving.name, now)
+            looked_at.append(leaving.name)
+        return [*gone, *looked_at]
+
+    def _look_at(self, rank: Rank, name: str, now: float) -> None:
+        self._held.discard(rank)
+        outcome = self._decide(rank, name, now)
+        self._outcomes[name] = outcome
+        if outcome.wanted is not None:
+            self.wanted[rank] = outcome.wanted
+        else:
+            self.wanted.pop(rank, None)
+
+    def _ranked(self, names: Iterable[str]) -> list[Entry]:
+        """Those of the instances that are wanted, with their place in the order of the service."""
+        ranked = ((self._ledger.rank(name), name) for name in names)
+        return [(rank, name) for rank, name in ranked if rank is not None]
+
+    def outcome(self, name: str) -> Outcome:
+        """What came of the instance's work when it was last looked at."""
+        return self._outcomes.get(name, NOTHING)
+
+    def first_down(self) -> dict[str, str]:
+        """By pod type the first of the instances that are down, by name."""
+        return {pod_type: names[0] for pod_type, names in self._down.items() if names}
+
+    def _decide(self, rank: Rank, name: str, now: float) -> Outcome:
+        """Make the move that is to be made for the instance."""
+        pod = self._ledger.pods.get(name)
+        self._alarms.set(name, pod, now)
+        former = self._ledger.spec_of(pod) if pod and pod.tasks else None
+        first: Reason | None = None
+        for job in self._jobs(name):
+            move = next_move(job.work, pod, former, now)
+            if move is None:
+                continue
+            refused = self._hold_back(job, name, pod, move)
+            match move:
+                case _ if refused is not None:
+                    first = first or refused
+                    if refused.most is not None:
+                        self._held.add(rank, name, refused.pod_type, refused.most)
+                case Wait(reason, until):
+                    first = first or Reason(reason, until)
+                case Stop(_, reason):
+                    assert pod is not None
+                    self._stop(pod, move)
+                    self._note_down(name)
+                    return Outcome(Reason(f"it is being stopped: {reason}"))
+                case Start(_, _, waits_for):
+                    return Outcome(Reason(f"it waits until {waits_for}"), job.wanted(name, move))
+        return Outcome(first)
+
+    def _note_down(self, name: str) -> None:
+        pod_type, _ = self._ledger.instance(name)
+        pod = self._ledger.pods.get(name)
+        wanted = self._ledger.rank(name) is not None
+        if pod is not None and wanted and self._is_down(pod):
+            self._down.setdefault(pod_type, SortedSet()).add(name)
+        elif pod_type in self._down:
+            self._down[pod_type].discard(name)
+
+    def note_progress(self, errors: tuple[str, ...]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
 
         The next change of a deployed service is an update.
         """
         ledger = self._ledger
-        for plan in plans:
-            orders = ledger.orders.get(plan.name)
-            if plan.name in BUILT_IN or orders is None or orders.run == 0:
-                continue
-            done = {
-                (phase.name, step.name)
-                for phase in plan.phases
-                for step in phase.steps
-                if step.status is Status.COMPLETE
-            }
-            if not done <= orders.done:
-                ledger.put_orders(replace(orders, done=orders.done | done))
-        if ledger.deployed == ledger.target_id or plans[0].status is not Status.COMPLETE:
+        for orders, done in self._progress.fresh():
+            ledger.put_orders(replace(orders, done=orders.done | done))
+        if ledger.deployed == ledger.target_id or errors or not self._progress.deployed:
             return False
         ledger.set_deployed()
         return True
 
-    def _jobs(self, plans: Sequence[Plan]) -> dict[str, list[Job]]:
-        """What the plans want of each pod instance, in the order of their claims.
+    def _jobs(self, name: str) -> list[Job]:
+        """What the plans want of a pod instance, in the order of their claims.
 
         What one plan is starting or stopping is not touched by another, nor the resource set of
         a task that runs to its end. A plan of the operator's that needs what recovery needs, in
         order to launch it itself, goes first: otherwise they would undo each other's work.
         """
-        ledger = self._ledger
-        candidates = [(plan, self._candidates(plan)) for plan in plans]
-        open_ = [(plan, step) for plan, steps in candidates for step in steps]
-        claimed = self._claims(candidates)
+        shares = self._shares(name)
+        open_ = [(plan, step) for plan, steps in shares for step in steps]
+        if not open_:
+            return []
+        claimed = self._claims(shares)
         recovering = {
             key for plan, step in open_ if plan.name == RECOVERY for key in self._needs(step)
         }
@@ -220,34 +285,30 @@ class Agenda:
                 return 0 if plan.name == DEPLOY else 2
             return 1 if recovering & self._needs(step) else 3
 
-        jobs: dict[str, list[Job]] = {}
-        for plan, step in sorted(open_, key=rank):
-            if all(claimed.get(key, plan.name) == plan.name for key in self._needs(step)):
-                jobs.setdefault(step.pod, []).append(self._job(plan.name, step))
-        leaving = (step.pod for plan, step in open_ if plan.name == DECOMMISSION)
-        names = dict.fromkeys([*ledger.instance_names(), *leaving])
-        return {name: jobs[name] for name in names if name in jobs}
+        return [
+            self._job(plan.name, step)
+            for plan, step in sorted(open_, key=rank)
+            if all(claimed.get(key, plan.name) == plan.name for key in self._needs(step))
+        ]
 
-    def _candidates(self, plan: Plan) -> list[Step]:
-        """The plan's candidates, and what its phases at work have for broken instances.
+    def _shares(self, name: str) -> list[Share]:
+        """What each plan has to do with the instance, and which steps of it have their turn."""
+        pod_type, index = self._ledger.instance(name)
+        pod = self._ledger.pods.get(name)
+        if self._ledger.rank(name) is None:
+            return [self._leaves(pod)] if pod is not None else []
+        broken = pod is not None and self._is_broken(pod)
+        return [
+            (plan, [step for step in steps if not self._is_recoverys(plan, step)])
+            for plan, steps in self._progress.shares(pod_type, index, broken)
+        ]
 
-        Those hold up all others (max-unavailable), so they must not have to wait for them.
-        """
-        if plan.name == DECOMMISSION:
-            return [s for s in plan.candidates() if s.tasks and s.status is not Status.IN_PROGRESS]
-        steps = [step for step in plan.candidates() if not self._is_recoverys(plan, step)]
-        if plan.name != DEPLOY:
-            return steps
-        taken = {step.pod for step in steps}
-        for phase in plan.candidate_phases():
-            for step in phase.released():
-                pod = self._ledger.pods.get(step.pod)
-                if self._is_recoverys(plan, step):
-                    continue
-                if pod is not None and step.pod not in taken and self._is_broken(pod):
-                    steps.append(step)
-                    taken.add(step.pod)
-        return steps
+    def _leaves(self, pod: Pod) -> Share:
+        """What the instance runs before it leaves; `end_unplanned` does the rest."""
+        phase = decommission_phase(self._situation, pod)
+        orders = self._ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
+        plan = Plan(DECOMMISSION, Strategy.SERIAL, (phase,), (), orders.interrupted)
+        return plan, launched_to_leave(plan)
 
     def _is_recoverys(self, plan: Plan, step: Step) -> bool:
         """Whether recovery alone works on the instance: its new volumes are yet to be filled."""
@@ -255,7 +316,7 @@ class Agenda:
         return plan.name != RECOVERY and bool(replace_steps(self._ledger.service, pod))
 
     def _claims(self, plans: Sequence[tuple[Plan, Sequence[Step]]]) -> dict[Need, str]:
-        """Which plan is at work on what, given the plans and their candidates."""
+        """Which plan is at work on what of an instance, given its share in each."""
         claimed: dict[Need, str] = {}
         recovery_last = sorted(plans, key=lambda entry: entry[0].name == RECOVERY)
         for plan, steps in recovery_last:
@@ -318,25 +379,25 @@ class Agenda:
         work = Work(spec, step.tasks, aim, recovers, restart)
         return Job(index, config_id, work, orders.parameters if is_run else {})
 
-    def _hold_back(self, job: Job, name: str, pod: Pod | None, move: Move) -> str | None:
+    def _hold_back(self, job: Job, name: str, pod: Pod | None, move: Move) -> Reason | None:
         """Why the move must not be made although the plan is ready for it."""
         if isinstance(move, Start):
             short = self.shortage.of(job.work.spec, move.tasks)
-            return short or (None if move.join else self._predecessor(name))
+            if short:
+                return Reason(short)
+            return None if move.join else self._predecessor(name)
         if not isinstance(move, Stop) or pod is None:
             return None
         if job.work.recovers and move.reason != job.work.restart:
             return None
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
-            return short  # what runs is not stopped for what could not be started
-        if name in self._down.get(pod.type, ()):
+            return Reason(short)  # what runs is not stopped for what could not be started
+        down = self._down.get(pod.type, ())
+        if name in down:
             return None  # stopping what is down already costs nothing
-        down = self._down.get(pod.type, set())
         most = job.work.spec.max_unavailable
-        if len(down) < most:
-            return None
-        return f"at most {most} may be down at a time (max-unavailable), and {min(down)} is"
+        return None if len(down) < most else Reason("", most=most, pod_type=pod.type)
 
     def _is_down(self, pod: Pod) -> bool:
         """Whether an instance that was launched does not serve now."""
@@ -360,32 +421,32 @@ class Agenda:
             if not task.running
         )
 
-    def end_unplanned(self, now: float) -> bool:
+    def end_unplanned(self, names: Iterable[str], now: float) -> bool:
         """Stop running tasks that no plan has any more, and whole instances beyond the count.
 
-        True when a place was given up.
+        Tasks are looked for in the instances of these names. True when a place was given up.
         """
         ledger = self._ledger
-        for spec, index in ledger.service.instances():
-            pod = ledger.pods.get(f"{spec.type}-{index}")
+        for _, name in sorted(self._ranked(names)):
+            pod = ledger.pods.get(name)
             if pod is None or not pod.tasks:
                 continue
             if any(task.run == LEAVE for task in pod.tasks):
                 pod = self._stays(pod)
-            if not ledger.asks_as_target(spec.type)(ledger.launched_with(pod)):
+            if not ledger.asks_as_target(pod.type)(ledger.launched_with(pod)):
                 continue
-            planned = any_plan_tasks(ledger.service, spec.type, index)
+            planned = any_plan_tasks(ledger.service, pod.type, pod.index)
             extra = {t.name for t in pod.tasks if t.name not in planned}
             if any(t.name in extra and (t.live or t.reached) for t in pod.tasks):
                 self._end(pod, extra)
         orders = ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
-        leaving = surplus(ledger.service, ledger.pods)
-        if not leaving or orders.interrupted or leaving[0].name in orders.phases:
+        leaving = ledger.leaving()
+        if leaving is None or orders.interrupted or leaving.name in orders.phases:
             return False
-        steps = leaving_steps(ledger.service, ledger.spec_of, leaving[0], orders, now)
+        steps = leaving_steps(ledger.service, ledger.spec_of, leaving, orders, now)
         if any(step.status is not Status.COMPLETE for step in steps):
             return False
-        return self._decommission(leaving[0], now)
+        return self._decommission(leaving, now)
 
     def _stays(self, pod: Pod) -> Pod:
         """It is wanted again after all: what it ran in order to leave is not done for next time."""
@@ -400,7 +461,8 @@ class Agenda:
         ended = replace(pod, tasks=tasks, deployed=None)
         if self._ledger.is_deployed(ended, self._ledger.target_id):
             ended = replace(ended, deployed=self._ledger.target_id)
-        self._ledger.put_pod(ended)
+        if ended != pod:
+            self._ledger.put_pod(ended)
         live = tuple(t.name for t in ended.tasks if t.live and t.name in names)
         self._stop(ended, Stop(live, "no plan has it any more"))
 
@@ -424,12 +486,11 @@ class Agenda:
         self._decisions.append(f"{pod.name} is decommissioned; its volumes are kept")
         return True
 
-    def _predecessor(self, name: str) -> str | None:
+    def _predecessor(self, name: str) -> Reason | None:
         """A task of an earlier incarnation that may not have stopped yet."""
-        for retired in self._ledger.retired.values():
-            if retired.pod == name and any(task.live for task in retired.tasks):
-                where = retired.reservation.hostname
-                return f"its former instance on {where} is still being stopped"
+        for id_ in self._ledger.index.alive_of(name):
+            where = self._ledger.retired[id_].reservation.hostname
+            return Reason(f"its former instance on {where} is still being stopped")
         return None
 
     def _stop(self, pod: Pod, stop: Stop) -> None:
@@ -442,6 +503,11 @@ class Agenda:
             )
             restart = "" if stop.reason == pod.restart else pod.restart
             self._ledger.put_pod(replace(pod, tasks=tasks, restart=restart))
+
+
+def launched_to_leave(plan: Plan) -> list[Step]:
+    """The candidates of the decommission plan that launch something."""
+    return [s for s in plan.candidates() if s.tasks and s.status is not Status.IN_PROGRESS]
 
 
 def _later(plan: Plan, candidates: Container[Step]) -> list[Step]:

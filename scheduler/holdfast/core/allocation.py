@@ -209,9 +209,9 @@ class Allocation:
             if not self._abandoned(pod, pod.reservation, by_key, result, now):
                 return None
         peers = self._places(wanted)
-        crowd = self._crowd()
+        index = self._ledger.index
         for pool in sorted(
-            by_key.values(), key=lambda pool: (crowd.get(pool.agent_id, 0), pool.hostname)
+            by_key.values(), key=lambda pool: (len(index.on_agent(pool.agent_id)), pool.hostname)
         ):
             if pool.role != owner.role(wanted.spec.pre_reserved_role):
                 continue
@@ -225,7 +225,12 @@ class Allocation:
         return None
 
     def _places(self, wanted: Wanted) -> list[Reservation]:
-        """Where the other instances of the type are, and where former ones still may run."""
+        """Where the other instances of the type are, and where former ones still may run.
+
+        It looks at all of them, so only for whom it matters.
+        """
+        if not wanted.spec.placement:
+            return []
         pods = (
             pod.reservation
             for pod in self._ledger.pods.values()
@@ -239,15 +244,6 @@ class Allocation:
             and any(task.live for task in retired.tasks)
         )
         return [place for place in (*pods, *former) if place is not None]
-
-    def _crowd(self) -> dict[str, int]:
-        """How many pod instances of ours each agent has."""
-        crowd: dict[str, int] = {}
-        for pod in self._ledger.pods.values():
-            if pod.reservation is not None:
-                agent_id = pod.reservation.agent_id
-                crowd[agent_id] = crowd.get(agent_id, 0) + 1
-        return crowd
 
     def _abandoned(
         self,

@@ -91,13 +91,13 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
 
 def destroy_volume(ledger: Ledger, volume_id: str, quarantined: Container[str], now: float) -> str:
     """Record that the volume may be destroyed, which happens when its agent offers it."""
-    for pod in ledger.pods.values():
-        if pod.reservation and any(v.id == volume_id for v in pod.reservation.volumes):
-            raise Refused(
-                409,
-                f"volume {volume_id} belongs to {pod.name}, which uses it; nothing was changed."
-                f" `holdfast pod replace {pod.name}` would release it first",
-            )
+    user = ledger.index.volumes.get(volume_id)
+    if user is not None:
+        raise Refused(
+            409,
+            f"volume {volume_id} belongs to {user}, which uses it; nothing was changed."
+            f" `holdfast pod replace {user}` would release it first",
+        )
     retired = {v.id for left in ledger.retired.values() for v in left.reservation.volumes}
     if volume_id not in retired and volume_id not in quarantined:
         raise Refused(404, f"no volume {volume_id} is known; `holdfast volumes list` shows all")

@@ -4,14 +4,16 @@ Holds the records and what was learnt since start-up; does no I/O and reads no c
 stores all records of a step before it sends any of its calls.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+
+from immutables import Map
 
 from holdfast import records
 from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
-from holdfast.core.allocation import Allocation, Wanted, launched_tasks
+from holdfast.core.allocation import Allocation, launched_tasks
 from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
 from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
@@ -33,24 +35,23 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.silence import Silence
 from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.tally import tally
-from holdfast.core.view import Explanation, View
+from holdfast.core.view import View
+from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
-from holdfast.plans.plan import Plan
+from holdfast.plans.derive import all_plans
 from holdfast.plans.single import has_taken_over
 from holdfast.records import Pod
 
 KILL_AGAIN_SECONDS = 5.0
 """A kill is sent again until the task is known to be dead: calls are delivered at most once."""
 
-STAGING_SECONDS = 30.0
-"""A launch that has not been heard of for so long is asked about, and again after as long."""
-
 MOST_REMEMBERED = 10_000
-"""Tasks: of how many it is remembered when they were killed, or asked about."""
+"""Tasks: of how many it is remembered when they were killed."""
 
 SWEEP_SECONDS = 10.0
 SWEEP_PERIOD = 900.0
@@ -78,15 +79,14 @@ class Core:
         self._withdrawals = Withdrawals()
         self._demand = Demand()
         self._killed: dict[str, float] = {}
-        self._asked: dict[str, float] = {}
         self._sweep_until = 0.0
         self._next_sweep = 0.0
-        self._explanations: dict[str, Explanation] = {}
+        self._waiting: Map[str, Waiting] = Map()
+        self._silence = Silence(ledger)
         self._agenda = Agenda(ledger, new_id)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
         self._counters: dict[str, int] = {}
-        self._derived: tuple[object, tuple[Plan, ...]] | None = None
         self._out: list[Effect] = []
 
     # -- the way in ---------------------------------------------------------------------------
@@ -100,19 +100,24 @@ class Core:
         for event in events:
             self._take(event, now)
         self._take_back(now)
-        wanted = self._decide_moves(now)
-        self._use_offers(wanted, now)
+        self._decide_moves(now)
+        self._use_offers(now)
         if self._connected:
             self._ask_again(now)
-            self._want_offers(wanted, now)
+            self._want_offers(now)
         for name, number in tally(self._out):
             self._count(name, number)
         writes: list[Effect] = [Write(path, data) for path, data in self.ledger.take_writes()]
         return writes + self._out
 
     def view(self, now: float) -> View:
-        """An immutable picture of the state, for the API."""
+        """An immutable picture of the state, for the API.
+
+        What takes a look at every pod instance is left to whoever reads it.
+        """
         ledger = self.ledger
+        explanations = Explanations(self._waiting, self._agenda.first_down(), now)
+        situation = self._agenda.situation(now, Reasons(explanations), self._errors)
         return View(
             service=ledger.service,
             target_id=ledger.target_id,
@@ -120,13 +125,13 @@ class Core:
             framework_id=ledger.framework_id,
             connected=self._connected,
             suppressed=self._demand.suppressed,
-            pods=dict(ledger.pods),
+            pods=ledger.snapshot(),
             retired=dict(ledger.retired),
             intents=dict(ledger.intents),
             quarantined=dict(self._allocation.leftovers.quarantined),
-            plans=self._plans(now),
-            orders=dict(ledger.orders),
-            explanations=dict(self._explanations),
+            plans=LazyPlans(situation),
+            orders=situation.orders,
+            explanations=explanations,
             counters=dict(self._counters),
             files=dict(ledger.files),
             deployed=ledger.deployed,
@@ -178,7 +183,7 @@ class Core:
             case ev.Command():
                 self._command(event, now)
             case ev.ShortageChanged(shortage):
-                self._agenda.shortage = shortage
+                self._agenda.set_shortage(shortage)
             case ev.Tick():
                 pass
 
@@ -297,8 +302,9 @@ class Core:
                 case ev.Verb.STATE_REFRESH:
                     text = confirm_records(self.ledger)
                 case _:
-                    self._agenda.renew_orders(self._plans, now)
-                    status, text = order(self.ledger, self._plans(now), event)
+                    self._agenda.renew_orders(now)
+                    plans = all_plans(self._agenda.situation(now, errors=self._errors))
+                    status, text = order(self.ledger, plans, event)
         except Refused as refusal:
             self._out.append(Reply(event.id, refusal.status, {"message": str(refusal)}))
             return
@@ -310,49 +316,57 @@ class Core:
 
     # -- decisions ----------------------------------------------------------------------------
 
-    def _plans(self, now: float) -> tuple[Plan, ...]:
-        """Every plan as it stands; derived anew only when something of it can have changed."""
-        reasons = {name: explanation.reason for name, explanation in self._explanations.items()}
-        basis = (self.ledger.revision, now, reasons)
-        if self._derived is None or self._derived[0] != basis:
-            self._derived = (basis, self._agenda.plans(reasons, self._errors, now))
-        return self._derived[1]
-
-    def _decide_moves(self, now: float) -> list[Wanted]:
-        """Make every move that needs no offer; the rest are the tasks to start."""
-        self._agenda.renew_orders(self._plans, now)
-        if self._agenda.end_unplanned(now):
+    def _decide_moves(self, now: float) -> None:
+        """Make every move that needs no offer."""
+        self._agenda.renew_orders(now)
+        if self._agenda.update(now):
             self._sweep(now)
-        plans = self._plans(now)
-        if self._agenda.note_progress(plans):
+        if self._agenda.note_progress(self._errors):
             self._decide("the service is deployed")
-        agenda = self._agenda.moves(plans, now)
+        looked_at = self._agenda.moves(now)
         for text in self._agenda.take_decisions():
             self._decide(text)
-        self._explanations = {
-            name: Explanation(reason, self._agents_of(name))
-            for name, reason in agenda.reasons.items()
-        }
-        return agenda.wanted
+        for name in looked_at:
+            self._note_outcome(name)
 
-    def _agents_of(self, name: str) -> Mapping[str, str]:
-        before = self._explanations.get(name)
-        return before.agents if before else {}
+    def _note_outcome(self, name: str) -> None:
+        """Remember why the instance waits, and whether for an offer: each need has a key."""
+        outcome = self._agenda.outcome(name)
+        if outcome.reason is None:
+            self._goes_on(name)
+            return
+        before = self._waiting.get(name)
+        agents = before.agents if before else {}
+        self._waiting = self._waiting.set(name, Waiting(outcome.reason, agents))
+        need = None
+        if outcome.wanted is not None:
+            record = self.ledger.pods.get(name)
+            attempt = max((t.launched for t in record.tasks), default=0.0) if record else 0.0
+            tasks = ",".join(outcome.wanted.tasks)
+            need = f"{name} {tasks} @{attempt}: {outcome.reason.text}"
+        self._demand.need(name, need)
 
-    def _use_offers(self, wanted: Sequence[Wanted], now: float) -> None:
+    def _goes_on(self, name: str) -> None:
+        """The instance does not wait any more."""
+        if name in self._waiting:
+            self._waiting = self._waiting.delete(name)
+        self._demand.need(name, None)
+
+    def _use_offers(self, now: float) -> None:
         if not self._offers:
             return
         self._demand.offered(now)
         self._count("offers.processed", len(self._offers))
+        wanted = tuple(self._agenda.wanted.values())
         result = self._allocation.use(tuple(self._offers.values()), wanted, self._home_region, now)
         self._offers.clear()
         for name, agents in result.refusals.items():
-            if name in self._explanations:
-                reason = self._explanations[name].reason
-                merged = {**self._agents_of(name), **agents}
-                self._explanations[name] = Explanation(reason, merged)
+            known = self._waiting.get(name)
+            if known is not None:
+                merged = Waiting(known.reason, {**known.agents, **agents})
+                self._waiting = self._waiting.set(name, merged)
         for name in result.started:
-            self._explanations.pop(name, None)
+            self._goes_on(name)
         for task_id in result.ask:
             self._reconciliation.ask(task_id, now)
         self._count("declines", result.declined)
@@ -364,39 +378,29 @@ class Core:
 
     def _ask_again(self, now: float) -> None:
         """Everything that is repeated until it is answered: kills and questions."""
-        for retired in self.ledger.retired.values():
+        for id_ in self.ledger.index.alive():
+            retired = self.ledger.retired[id_]
             for task in retired.tasks:
                 if task.live:
                     self._kill(task.id, retired.reservation.agent_id, now)
         if self._reconciliation.round_due(now):
             self._reconciliation.start(self.ledger.unsettled_tasks(), now)
             self._out.append(Reconcile(()))
-        if len(self._asked) > MOST_REMEMBERED:
-            self._asked.clear()
-        for pod in self.ledger.pods.values():
-            for task in pod.tasks:
+        for name in self.ledger.index.stopping():
+            for task in self.ledger.pods[name].tasks:
                 if task.live and task.stopping:
                     self._kill(task.id, self.ledger.agent_of(task.id), now)
-                asked = max(task.since, self._asked.get(task.id, 0.0))
-                if task.state is TaskState.STAGING and now - asked > STAGING_SECONDS:
-                    self._asked[task.id] = now
-                    self._reconciliation.ask(task.id, now)
+        for task_id in self._silence.overdue(now):
+            self._reconciliation.ask(task_id, now)
         due = self._reconciliation.due(now)
         if due:
             self._count("reconciles")
             self._out.append(Reconcile(tuple((id_, self.ledger.agent_of(id_)) for id_ in due)))
 
-    def _want_offers(self, wanted: Sequence[Wanted], now: float) -> None:
+    def _want_offers(self, now: float) -> None:
         """Ask for offers while something waits for one. Each new need is worth a REVIVE."""
         needs = set()
-        for some in wanted:
-            explanation = self._explanations.get(some.name)
-            if explanation is not None:  # it has not been started just now
-                record = self.ledger.pods.get(some.name)
-                attempt = max((t.launched for t in record.tasks), default=0.0) if record else 0.0
-                tasks = ",".join(some.tasks)
-                needs.add(f"{some.name} {tasks} @{attempt}: {explanation.reason}")
-        if needs and self._inspections.answers:
+        if self._demand.instances_wait and self._inspections.answers:
             needs.add(f"agents told {self._inspections.answers} times what they can do")
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)

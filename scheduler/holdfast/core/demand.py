@@ -31,7 +31,11 @@ class Demand:
 
     def __init__(self) -> None:
         self.suppressed = False
-        self._known: frozenset[str] = frozenset()
+        self._needs: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+        self._changed: dict[str, None] = {}
+        self._fresh: set[str] = set()
+        self._others: frozenset[str] = frozenset()
         self._tokens = float(TOKENS)
         self._filled = 0.0
         self._told = 0.0
@@ -41,30 +45,56 @@ class Demand:
     def subscribed(self, suppressed: bool) -> None:
         """A subscription begins with no filters; offers come unless it asked for none."""
         self.suppressed = suppressed
-        self._known = frozenset()
+        self._known = {}
+        self._fresh = set(self._needs)
+        self._changed = dict.fromkeys(self._needs)
 
     def offered(self, now: float) -> None:
         """Offers came in."""
         self._offered = now
 
-    def update(self, needs: frozenset[str], now: float) -> Wish:
-        """What to send, given the keys of everything that waits for an offer.
+    @property
+    def instances_wait(self) -> bool:
+        """Whether a pod instance waits for an offer."""
+        return len(self._needs) > len(self._others)
+
+    def need(self, who: str, key: str | None) -> None:
+        """What `who` waits for an offer for; None when it does not, or no more."""
+        if self._needs.get(who) == key:
+            return
+        if key is None:
+            del self._needs[who]
+        else:
+            self._needs[who] = key
+        self._changed[who] = None
+        if key is not None and self._known.get(who) != key:
+            self._fresh.add(who)
+        else:
+            self._fresh.discard(who)
+
+    def update(self, others: frozenset[str], now: float) -> Wish:
+        """What to send, given the keys of everything besides pod instances that needs an offer.
 
         A new key revives even when not suppressed: offers declined earlier are filtered, and one
         of them may be what it needs.
         """
-        if not needs:
-            self._known = needs
+        for key in self._others - others:
+            self.need(key, None)
+        for key in others:
+            self.need(key, key)
+        self._others = others
+        if not self._needs:
+            self._accept()
             unheard = self._offered > self._told and now - self._told > UNHEARD_SECONDS
             if self.suppressed and not unheard:
                 return Wish.NOTHING
             self.suppressed = True
             self._told = now
             return Wish.SUPPRESS
-        fresh = needs - self._known
+        fresh = bool(self._fresh)
         silent = now - max(self._told, self._offered) > self._patience
         if not fresh and not self.suppressed and not silent:
-            self._known = needs
+            self._accept()
             return Wish.NOTHING
         if not self._take(now):
             return Wish.THROTTLED
@@ -72,8 +102,18 @@ class Demand:
         self._patience = AGAIN_SECONDS if fresh else again
         self.suppressed = False
         self._told = now
-        self._known = needs
+        self._accept()
         return Wish.REVIVE
+
+    def _accept(self) -> None:
+        """All needs there are now are known from here on."""
+        for who in self._changed:
+            if who in self._needs:
+                self._known[who] = self._needs[who]
+            else:
+                self._known.pop(who, None)
+        self._changed.clear()
+        self._fresh.clear()
 
     def _take(self, now: float) -> bool:
         elapsed = max(0.0, now - self._filled)

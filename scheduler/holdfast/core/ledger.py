@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from immutables import Map
+
 from holdfast import records
+from holdfast.core.index import Index
+from holdfast.plans.derive import surplus
 from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
 from holdfast.records import DestroyIntent, Pod, Retired
@@ -63,38 +67,39 @@ class Ledger:
         self.files: dict[str, str] = dict(files or {})
         self.deployed = deployed
         self.updating = updating
-        self._owners: dict[str, str] = {}
+        self.index = Index()
+        self._kept: Map[str, Pod] = Map()
+        self._followers: list[dict[str, None]] = []
         self._same: dict[tuple[str, str, str], bool] = {}
         self._writes: dict[str, dict[str, Any] | None] = {}
-        self.revision = 0
-        """Grows with every change, so that what was derived can be told to be still true."""
+        self._types = {spec.type: (n, spec.count) for n, spec in enumerate(service.pods)}
+        self._surplus: set[str] = set()
         for pod in (pods or {}).values():
-            self._index_pod(pod)
+            self._set_pod(pod)
         for left in (retired or {}).values():
-            self._index_retired(left)
+            self._set_retired(left)
 
     # -- changes ------------------------------------------------------------------------------
 
     def put_pod(self, pod: Pod) -> None:
-        before = self.pods.get(pod.name)
-        for task in before.tasks if before else ():
-            if self._owners.get(task.id) == pod.name:
-                del self._owners[task.id]
-        self._index_pod(pod)
+        self._set_pod(pod)
         self._write(records.pod_path(pod.name), records.pod_to_json(pod))
 
     def drop_pod(self, name: str) -> None:
-        for task in self.pods.pop(name).tasks:
-            self._owners.pop(task.id, None)
+        self.index.remove_pod(self.pods.pop(name), for_good=True)
+        self._kept = self._kept.delete(name)
+        self._surplus.discard(name)
+        self._tell(name)
         self._write(records.pod_path(name), None)
 
     def put_retired(self, retired: Retired) -> None:
-        self._index_retired(retired)
+        self._set_retired(retired)
         self._write(records.retired_path(retired.id), records.retired_to_json(retired))
 
     def drop_retired(self, id_: str) -> None:
-        for task in self.retired.pop(id_).tasks:
-            self._owners.pop(task.id, None)
+        retired = self.retired.pop(id_)
+        self.index.remove_retired(retired, for_good=True)
+        self._tell(retired.pod)
         self._write(records.retired_path(id_), None)
 
     def put_intent(self, intent: DestroyIntent) -> None:
@@ -143,7 +148,6 @@ class Ledger:
             self._write(config_path(config_id), None)
 
     def _write(self, path: str, record: dict[str, Any] | None) -> None:
-        self.revision += 1
         self._writes[path] = record
 
     def take_writes(self) -> list[tuple[str, dict[str, Any] | None]]:
@@ -156,10 +160,10 @@ class Ledger:
 
     def owner_of(self, task_id: str) -> str | None:
         """The pod instance or retired reservation whose task this is."""
-        return self._owners.get(task_id)
+        return self.index.owners.get(task_id)
 
     def agent_of(self, task_id: str) -> str | None:
-        owner = self._owners.get(task_id, "")
+        owner = self.index.owners.get(task_id, "")
         holder: Pod | Retired | None = self.pods.get(owner) or self.retired.get(owner)
         return holder.reservation.agent_id if holder and holder.reservation else None
 
@@ -170,13 +174,34 @@ class Ledger:
             yield from (task.id for task in holder.tasks if not task.dead)
 
     def live_tasks_on(self, agent_id: str) -> Iterator[str]:
-        for pod in self.pods.values():
-            if pod.reservation and pod.reservation.agent_id == agent_id:
-                yield from (task.id for task in pod.tasks if not task.dead)
+        for name in self.index.on_agent(agent_id):
+            yield from (task.id for task in self.pods[name].tasks if not task.dead)
 
     def instance_names(self) -> list[str]:
         """Every wanted pod instance, in the order of the service."""
         return [f"{spec.type}-{index}" for spec, index in self.service.instances()]
+
+    def rank(self, name: str) -> tuple[int, int] | None:
+        """Where a wanted pod instance stands in the order of the service; None when unwanted."""
+        pod_type, index = self.instance(name)
+        number, count = self._types.get(pod_type, (0, 0))
+        return (number, index) if index < count else None
+
+    def snapshot(self) -> Mapping[str, Pod]:
+        """All pod records as they are now; never changed afterwards."""
+        return self._kept
+
+    def leaving(self) -> Pod | None:
+        """Of the pod instances that nobody asks for any more the one that is to go next."""
+        if not self._surplus:
+            return None
+        return surplus(self.service, {name: self.pods[name] for name in self._surplus})[0]
+
+    def follow(self) -> "Changes":
+        """What changes from now on, to begin with all there is: for whoever derives from it."""
+        names: dict[str, None] = dict.fromkeys(self.pods)
+        self._followers.append(names)
+        return Changes(names)
 
     def instance(self, name: str) -> tuple[str, int]:
         """The pod type and the index of a pod instance's name."""
@@ -260,10 +285,39 @@ class Ledger:
 
     # -- indexes ------------------------------------------------------------------------------
 
-    def _index_pod(self, pod: Pod) -> None:
-        self.pods[pod.name] = pod
-        self._owners.update((task.id, pod.name) for task in pod.tasks)
+    def _set_pod(self, pod: Pod) -> None:
+        name = pod.name
+        before = self.pods.get(name)
+        if before is not None:
+            self.index.remove_pod(before)
+        elif self.rank(name) is None:
+            self._surplus.add(name)
+        self.pods[name] = pod
+        self._kept = self._kept.set(name, pod)
+        self.index.add_pod(pod)
+        self._tell(name)
 
-    def _index_retired(self, retired: Retired) -> None:
+    def _set_retired(self, retired: Retired) -> None:
+        before = self.retired.get(retired.id)
+        if before is not None:
+            self.index.remove_retired(before)
         self.retired[retired.id] = retired
-        self._owners.update((task.id, retired.id) for task in retired.tasks)
+        self.index.add_retired(retired)
+        self._tell(retired.pod)
+
+    def _tell(self, name: str) -> None:
+        for names in self._followers:
+            names[name] = None
+
+
+class Changes:
+    """The pod instances with a change of their record, or of what they left, not yet looked at."""
+
+    def __init__(self, names: dict[str, None]) -> None:
+        self._names = names
+
+    def take(self) -> list[str]:
+        """Each name once, in the order of its first change."""
+        names = list(self._names)
+        self._names.clear()
+        return names

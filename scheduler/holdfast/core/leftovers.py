@@ -34,28 +34,16 @@ class Leftovers:
 
     def clean(self, pool: AgentPool, decisions: list[str], now: float) -> list[dict[str, Any]]:
         """The operations that free what may be freed on this agent."""
-        if not pool.reserved:  # as on most agents most of the time; what follows looks at all pods
-            self._seen = set()
-            self._forget(pool, now)
-            return []
-        explained = {
-            id_
-            for pod in self._ledger.pods.values()
-            if pod.reservation is not None
-            for id_ in pod.reservation.resource_ids
-        }
-        retired = {
-            id_: left for left in self._ledger.retired.values()
-            for id_ in left.reservation.resource_ids
-        }  # fmt: skip
+        index = self._ledger.index
         destroy: list[dict[str, Any]] = []
         unreserve: list[dict[str, Any]] = []
         self._seen = set()
         for id_, resources in pool.reserved.items():
-            if id_ in explained:
+            if id_ in index.holders:
                 continue
-            if id_ in retired:
-                self._follow(retired[id_], pool)
+            left = index.left.get(id_)
+            if left is not None:
+                self._follow(self._ledger.retired[left], pool)
             for resource in resources:
                 ordered = self._ordered(resource)
                 if ordered:
@@ -64,9 +52,9 @@ class Leftovers:
                     decisions.append(
                         f"destroying volume {ordered} on {pool.hostname} as the operator ordered"
                     )
-                elif id_ in retired and resource.persistence_id is None:
+                elif left is not None and resource.persistence_id is None:
                     unreserve.append(resource.raw)
-                elif id_ not in retired:
+                elif left is None:
                     self._seen.add(self._quarantine(pool, id_, resource, decisions, now))
         self._forget(pool, now)
         return [
@@ -85,11 +73,12 @@ class Leftovers:
 
     def contradicted(self, pool: AgentPool) -> list[str]:
         """Tasks the records say run, although their volume is on offer and so not in use."""
-        if not pool.reserved:
-            return []
+        holders = self._ledger.index.holders
+        names = dict.fromkeys(holders[id_] for id_ in pool.reserved if id_ in holders)
+        pods = [self._ledger.pods[name] for name in names]
         return [
             task.id
-            for pod in self._ledger.pods.values()
+            for pod in pods
             if pod.reservation is not None
             and any(
                 resource.persistence_id == volume.id

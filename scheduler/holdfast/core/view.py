@@ -1,6 +1,6 @@
 """What the outside may see of the core: an immutable picture, made after each step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.plans.orders import Orders
@@ -54,7 +54,7 @@ class View:
     retired: Mapping[str, Retired]
     intents: Mapping[str, DestroyIntent]
     quarantined: Mapping[str, Quarantined]
-    plans: tuple[Plan, ...]
+    plans: Sequence[Plan]
     orders: Mapping[str, Orders]
     explanations: Mapping[str, Explanation]
     counters: Mapping[str, int]

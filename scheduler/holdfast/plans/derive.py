@@ -82,7 +82,7 @@ def deploy_spec(service: ServiceSpec, updating: bool) -> PlanSpec:
 def deploy_plan(situation: Situation) -> Plan:
     """The plan that brings every pod instance to the target configuration."""
     spec = deploy_spec(situation.service, situation.updating)
-    orders = _deploy_orders(situation)
+    orders = deploy_orders(situation)
     return Plan(
         DEPLOY,
         spec.strategy,
@@ -92,7 +92,7 @@ def deploy_plan(situation: Situation) -> Plan:
     )
 
 
-def _deploy_orders(situation: Situation) -> Orders:
+def deploy_orders(situation: Situation) -> Orders:
     """The orders on the deploy plan, without those about another configuration."""
     orders = situation.orders.get(DEPLOY, Orders(DEPLOY))
     if orders.about == situation.target_id:
@@ -102,9 +102,14 @@ def _deploy_orders(situation: Situation) -> Orders:
 
 def custom_plan(situation: Situation, spec: PlanSpec) -> Plan:
     """A plan that does nothing until an operator starts it, with parameters perhaps."""
-    orders = situation.orders.get(spec.name, Orders(spec.name, interrupted=True))
+    orders = custom_orders(situation, spec.name)
     phases = tuple(_phase(situation, phase, orders, run=True) for phase in spec.phases)
     return Plan(spec.name, spec.strategy, phases, (), orders.interrupted)
+
+
+def custom_orders(situation: Situation, name: str) -> Orders:
+    """The orders on a plan of one's own, which nobody has started as long as there are none."""
+    return situation.orders.get(name, Orders(name, interrupted=True))
 
 
 def recovery_plan(situation: Situation) -> Plan:
@@ -114,42 +119,49 @@ def recovery_plan(situation: Situation) -> Plan:
     restarted after a replacement has its phase until it is stopped, and then as what is not well.
     """
     orders = situation.orders.get(RECOVERY, Orders(RECOVERY))
-    forced = _forced_tasks(situation)
-    phases = []
-    for spec, index in situation.service.instances():
-        pod = situation.pods.get(f"{spec.type}-{index}")
-        if pod is None:
-            continue
-        reason = situation.reasons.get(pod.name, "")
-        by_steps = replace_steps(situation.service, pod)
-        if by_steps:
-            steps = tuple(
-                Step(
-                    step_name(pod.name, names),
-                    pod.name,
-                    names,
-                    status := single_status(spec, pod, names, "", situation.now),
-                    reason if status is not Status.COMPLETE else "",
-                )
-                for names in by_steps
+    phases = (
+        recovery_phase(situation, f"{spec.type}-{index}")
+        for spec, index in situation.service.instances()
+    )
+    found = tuple(phase for phase in phases if phase is not None)
+    return Plan(RECOVERY, Strategy.PARALLEL, found, (), orders.interrupted)
+
+
+def recovery_phase(situation: Situation, name: str) -> Phase | None:
+    """What is to be recovered of a wanted pod instance; None when it is well."""
+    pod = situation.pods.get(name)
+    if pod is None:
+        return None
+    orders = situation.orders.get(RECOVERY, Orders(RECOVERY))
+    reason = situation.reasons.get(name, "")
+    by_steps = replace_steps(situation.service, pod)
+    if by_steps:
+        spec = situation.service.pod(pod.type)
+        steps = tuple(
+            Step(
+                step_name(name, names),
+                name,
+                names,
+                status := single_status(spec, pod, names, "", situation.now),
+                reason if status is not Status.COMPLETE else "",
             )
-            name = f"{REPLACE} {pod.name}"
-            phases.append(Phase(name, Strategy.SERIAL, steps, name in orders.phases))
-            continue
-        tasks = _recovery_tasks(situation, pod, forced.get(pod.name, frozenset()))
-        if tasks:
-            status = recovery_status(pod, tasks, situation.now)
-        elif pod.restart and (tasks := restarted_tasks(situation.spec_of(pod), pod)):
-            status, reason = Status.PENDING, reason or f"it waits for its turn: {pod.restart}"
-        else:
-            continue
-        name = step_name(pod.name, tasks)
-        steps = (Step(name, pod.name, tasks, status, reason),)
-        phases.append(Phase(name, Strategy.SERIAL, steps, name in orders.phases))
-    return Plan(RECOVERY, Strategy.PARALLEL, tuple(phases), (), orders.interrupted)
+            for names in by_steps
+        )
+        title = f"{REPLACE} {name}"
+        return Phase(title, Strategy.SERIAL, steps, title in orders.phases)
+    tasks = _recovery_tasks(situation, pod)
+    if tasks:
+        status = recovery_status(pod, tasks, situation.now)
+    elif pod.restart and (tasks := restarted_tasks(situation.spec_of(pod), pod)):
+        status, reason = Status.PENDING, reason or f"it waits for its turn: {pod.restart}"
+    else:
+        return None
+    title = step_name(name, tasks)
+    step = Step(title, name, tasks, status, reason)
+    return Phase(title, Strategy.SERIAL, (step,), title in orders.phases)
 
 
-def _recovery_tasks(situation: Situation, pod: Pod, forced: Collection[str]) -> tuple[str, ...]:
+def _recovery_tasks(situation: Situation, pod: Pod) -> tuple[str, ...]:
     """What is to be recovered of a pod instance.
 
     After a replace that is all that was deployed in it, until each task has reached its goal again.
@@ -167,7 +179,7 @@ def _recovery_tasks(situation: Situation, pod: Pod, forced: Collection[str]) -> 
     ill: tuple[str, ...] = ()
     if pod.tasks:
         launched = any_plan_tasks(situation.service, pod.type, pod.index)
-        ill = unwell(situation.spec_of(pod), pod, launched, forced)
+        ill = unwell(situation.spec_of(pod), pod, launched, _forced_tasks(situation, pod))
     return tuple(dict.fromkeys([*ill, *owed]))
 
 
@@ -177,42 +189,48 @@ def restarted_tasks(spec: PodSpec, pod: Pod) -> tuple[str, ...]:
     return tuple(n for n in names if (task := pod.task(n)) is not None and task.live)
 
 
-def _forced_tasks(situation: Situation) -> dict[str, set[str]]:
-    """By pod instance, what is launched by steps of the deploy plan that were forced."""
-    orders = _deploy_orders(situation)
-    forced: dict[str, set[str]] = {}
-    for phase in deploy_spec(situation.service, situation.updating).phases:
-        spec = situation.service.pod(phase.pod)
-        for index in range(spec.count if orders.forced else 0):
-            pod = f"{phase.pod}-{index}"
-            for tasks in phase.steps_of(spec, index):
-                if (phase.name, step_name(pod, tasks)) in orders.forced:
-                    forced.setdefault(pod, set()).update(tasks)
-    return forced
+def _forced_tasks(situation: Situation, pod: Pod) -> set[str]:
+    """What is launched in the instance by steps of the deploy plan that were forced."""
+    orders = deploy_orders(situation)
+    if not orders.forced:
+        return set()
+    spec = situation.service.pod(pod.type)
+    return {
+        task
+        for phase in deploy_spec(situation.service, situation.updating).phases
+        if phase.pod == pod.type
+        for tasks in phase.steps_of(spec, pod.index)
+        if (phase.name, step_name(pod.name, tasks)) in orders.forced
+        for task in tasks
+    }
 
 
 def decommission_plan(situation: Situation) -> Plan:
     """The plan that ends pod instances the service no longer asks for, the last ones first."""
     orders = situation.orders.get(DECOMMISSION, Orders(DECOMMISSION))
-    phases = []
-    for pod in surplus(situation.service, situation.pods):
-        service, spec_of, now = situation.service, situation.spec_of, situation.now
-        steps = list(leaving_steps(service, spec_of, pod, orders, now))
-        steps += [
-            Step(
-                f"kill-{pod.name}-{task.name}",
-                pod.name,
-                (task.name,),
-                Status.COMPLETE if task.dead else Status.IN_PROGRESS,
-            )
-            for task in pod.tasks
-        ]
-        held = sorted(pod.reservation.resource_ids) if pod.reservation else []
-        steps += [Step(f"unreserve-{id_}", pod.name, (), Status.PENDING) for id_ in held]
-        steps.append(Step(f"erase-{pod.name}", pod.name, (), Status.PENDING))
-        stopped = pod.name in orders.phases
-        phases.append(Phase(pod.name, Strategy.SERIAL, tuple(steps), stopped))
-    return Plan(DECOMMISSION, Strategy.SERIAL, tuple(phases), (), orders.interrupted)
+    leaving = surplus(situation.service, situation.pods)
+    phases = tuple(decommission_phase(situation, pod) for pod in leaving)
+    return Plan(DECOMMISSION, Strategy.SERIAL, phases, (), orders.interrupted)
+
+
+def decommission_phase(situation: Situation, pod: Pod) -> Phase:
+    """What is done with one of them: what it runs to leave, its end, and its records."""
+    orders = situation.orders.get(DECOMMISSION, Orders(DECOMMISSION))
+    service, spec_of, now = situation.service, situation.spec_of, situation.now
+    steps = list(leaving_steps(service, spec_of, pod, orders, now))
+    steps += [
+        Step(
+            f"kill-{pod.name}-{task.name}",
+            pod.name,
+            (task.name,),
+            Status.COMPLETE if task.dead else Status.IN_PROGRESS,
+        )
+        for task in pod.tasks
+    ]
+    held = sorted(pod.reservation.resource_ids) if pod.reservation else []
+    steps += [Step(f"unreserve-{id_}", pod.name, (), Status.PENDING) for id_ in held]
+    steps.append(Step(f"erase-{pod.name}", pod.name, (), Status.PENDING))
+    return Phase(pod.name, Strategy.SERIAL, tuple(steps), pod.name in orders.phases)
 
 
 def leaving_steps(
@@ -260,21 +278,35 @@ def step_name(pod: str, tasks: tuple[str, ...]) -> str:
 
 def _phase(situation: Situation, phase: PhaseSpec, orders: Orders, run: bool) -> Phase:
     spec = situation.service.pod(phase.pod)
-    aim = Aim(situation.target(phase.pod), orders.run_id if run else "", first_run=orders.run <= 1)
+    aim = aim_of(situation, phase, orders, run)
+    steps = tuple(
+        step
+        for index in phase.indexes(spec)
+        for step in instance_steps(situation, phase, spec, orders, aim, index)
+    )
+    return Phase(phase.name, phase.strategy, steps, phase.name in orders.phases)
+
+
+def aim_of(situation: Situation, phase: PhaseSpec, orders: Orders, run: bool) -> Aim:
+    """What counts as done in the phase; `run` for a plan that is run by an operator."""
+    return Aim(situation.target(phase.pod), orders.run_id if run else "", orders.run <= 1)
+
+
+def instance_steps(
+    situation: Situation, phase: PhaseSpec, spec: PodSpec, orders: Orders, aim: Aim, index: int
+) -> Iterator[Step]:
+    """The steps of the phase for one pod instance of the pod `spec`, in order."""
+    instance = f"{phase.pod}-{index}"
+    pod = situation.pods.get(instance)
     canary = orders.canaries.get(phase.name)
-    steps = []
-    for index in phase.indexes(spec):
-        pod = situation.pods.get(f"{phase.pod}-{index}")
-        deployed: Collection[str] = ()
-        if pod is not None and pod.deployed and aim.same_config(pod.deployed):
-            deployed = situation.deployed_tasks(pod)
-        for tasks in phase.steps_of(spec, index):
-            name = step_name(f"{phase.pod}-{index}", tasks)
-            status = step_status(spec, pod, tasks, aim, deployed, situation.now)
-            if (phase.name, name) in orders.forced | orders.done:
-                status = Status.COMPLETE
-            held = canary is not None and name in canary.held and status is not Status.COMPLETE
-            reason = situation.reasons.get(f"{phase.pod}-{index}", "")
-            message = reason if status is not Status.COMPLETE else ""
-            steps.append(Step(name, f"{phase.pod}-{index}", tasks, status, message, held))
-    return Phase(phase.name, phase.strategy, tuple(steps), phase.name in orders.phases)
+    deployed: Collection[str] = ()
+    if pod is not None and pod.deployed and aim.same_config(pod.deployed):
+        deployed = situation.deployed_tasks(pod)
+    for tasks in phase.steps_of(spec, index):
+        name = step_name(instance, tasks)
+        status = step_status(spec, pod, tasks, aim, deployed, situation.now)
+        if (phase.name, name) in orders.forced or (phase.name, name) in orders.done:
+            status = Status.COMPLETE
+        held = canary is not None and name in canary.held and status is not Status.COMPLETE
+        reason = situation.reasons.get(instance, "") if status is not Status.COMPLETE else ""
+        yield Step(name, instance, tasks, status, reason, held)
