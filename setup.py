@@ -51,12 +51,15 @@ setup(
         "uvicorn>=0.27",
     ],
     extras_require={
+        "package": ["jsonschema>=4.20", "pex>=2.100"],
         "playground": ["psutil>=5.9", "pypi-simple>=1.3"],
         "test": [
             "httpx>=0.27",
             "hypothesis>=6.90",
             "import-linter>=2.0",
+            "jsonschema>=4.20",
             "mypy>=1.8",
+            "pex>=2.100",
             "psutil>=5.9",
             "pypi-simple>=1.3",
             "pytest>=8.0",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +19,22 @@ _SET_URL = "give the scheduler's address with --url or HOLDFAST_URL"
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What every request carries, and what to advise when nobody understands it.
+
+    `verify` is as in requests: a file of certificate authorities, or False for none; None is
+    what the environment says. `login` is the advice when the way to the scheduler asks for one.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verify: bool | str | None = None
+    elsewhere: str = f"If it is elsewhere, {_SET_URL}."
+    stranger: str = _SET_URL
+    login: str = _SET_URL
+    certificate: str = "Name its certificate authority with REQUESTS_CA_BUNDLE."
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer of the API: `text` as it came, `data` what the JSON says."""
 
@@ -30,7 +46,7 @@ class Reply:
 class Connection:
     """The scheduler at one URL. Nothing is sent, and `requests` not loaded, before it is used."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         """Raises click.UsageError when `url` is none of HTTP."""
         wrong = click.UsageError(
             f"{url!r} is no URL of a scheduler; expected something like {DEFAULT_URL}"
@@ -43,6 +59,7 @@ class Connection:
         if not valid:
             raise wrong
         self.url = url.rstrip("/")
+        self._access = access or Access()
         self._direct = parts.hostname in _LOOPBACK
 
     def get(self, *path: str, good: Collection[int] = (200,)) -> Reply:
@@ -72,6 +89,10 @@ class Connection:
     ) -> Reply:
         import requests
 
+        if self._access.verify is False:
+            import urllib3
+
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         url = "/".join([self.url, "v1", *(quote(part, safe="") for part in path)])
         with requests.Session() as session:
             # A proxy cannot reach the loopback interface of this machine.
@@ -84,19 +105,21 @@ class Connection:
                     json=body,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
-                    headers={"accept": "application/json"},
+                    headers={"accept": "application/json", **self._access.headers},
+                    verify=self._access.verify,
+                    # Else a ~/.netrc would replace the credentials in the headers.
+                    auth=(lambda prepared: prepared) if self._access.headers else None,
                 )
             except requests.ReadTimeout:
                 raise self._silent(method) from None
             except requests.exceptions.SSLError as error:
                 raise Unreachable(
-                    f"{self.url} is not trusted: {_cause(error)}. Name its certificate authority"
-                    " with REQUESTS_CA_BUNDLE."
+                    f"{self.url} is not trusted: {_cause(error)}. {self._access.certificate}"
                 ) from None
             except requests.RequestException as error:
                 raise Unreachable(
-                    f"No scheduler answers at {self.url} ({_cause(error)}). Is it running? If it"
-                    f" is elsewhere, {_SET_URL}. Tasks run on without it."
+                    f"No scheduler answers at {self.url} ({_cause(error)}). Is it running?"
+                    f" {self._access.elsewhere} Tasks run on without it."
                 ) from None
         return self._understood(method, url, response.status_code, response.text, good)
 
@@ -109,6 +132,10 @@ class Connection:
     def _understood(
         self, method: str, url: str, status: int, text: str, good: Collection[int]
     ) -> Reply:
+        if status in (401, 403):  # the scheduler itself asks nobody who they are
+            raise Refused(
+                f"{self.url} wants to know who asks (HTTP {status}): {self._access.login}."
+            )
         try:
             data = json.loads(text)
         except ValueError:
@@ -127,7 +154,7 @@ class Connection:
     def _stranger(self, method: str, url: str, status: int) -> Failure:
         return Unreachable(
             f"What answers at {self.url} is no Holdfast scheduler ({method} {url} gave HTTP"
-            f" {status}); {_SET_URL}."
+            f" {status}); {self._access.stranger}."
         )
 
 

@@ -26,28 +26,14 @@ env_file_option = click.option(
 
 def environment(env_file: Path | None) -> Mapping[str, str]:
     """The variables a definition is rendered with: those of the file alone when there is one."""
+    from holdfast.service.env_file import EnvFileError, read_env_file
+
     if env_file is None:
         return os.environ
     try:
-        text = env_file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{env_file} cannot be read: {error}") from None
-    variables = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip().removeprefix("export ").lstrip()
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not name.isidentifier():
-            # What stands there may be a secret: it is not repeated.
-            raise Failure(f"{env_file}:{number}: expected NAME=VALUE, a comment or nothing")
-        variables[name] = _unquoted(value)
-    return variables
-
-
-def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
+        return read_env_file(env_file)
+    except EnvFileError as error:
+        raise Failure(str(error)) from None
 
 
 def read(svc_yml: Path, variables: Mapping[str, str]) -> "tuple[Definition | None, list[Problem]]":

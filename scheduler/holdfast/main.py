@@ -33,6 +33,7 @@ from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.placement.owner import roles, uses_gpus
 from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
+from holdfast.service.env_file import EnvFileError, read_env_file
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
@@ -73,6 +74,7 @@ class Options:
     session_timeout: float
     principal_secret_file: Path | None
     secrets: SecretSettings
+    env_file: Path | None
 
 
 class Listener:
@@ -132,6 +134,11 @@ class Listener:
     help="The secret of scheduler.principal, when the master asks for authentication.",
 )
 @SecretSettings.options
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="More variables for SVC_YML, a NAME=VALUE a line; they win over the environment's.",
+)
 def main(**given: Any) -> None:
     """Run the scheduler of the service in SVC_YML, rendered with this environment.
 
@@ -165,7 +172,7 @@ class Ending:
 
 
 def _run(options: Options) -> None:
-    service = _service(options.svc_yml)
+    service = _service(options.svc_yml, options.env_file)
     try:
         options.secrets.check(service, os.environ)
     except SettingsError as error:
@@ -293,13 +300,14 @@ def _executor() -> tuple[str, bytes]:
         return f"holdfast-executor-{archive.digest(path)[:16]}.pyz", path.read_bytes()
 
 
-def _service(path: Path) -> ServiceSpec:
+def _service(path: Path, env_file: Path | None) -> ServiceSpec:
     def warn(problem: Problem) -> None:
         log.warning(str(problem))
 
     try:
-        return load(path, os.environ, warn=warn)
-    except ServiceError as error:
+        more = read_env_file(env_file) if env_file else {}
+        return load(path, {**os.environ, **more}, warn=warn)
+    except (EnvFileError, ServiceError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
 
 

@@ -1,0 +1,211 @@
+"""The plugin, run as the DC/OS command line runs it: arguments, variables, exit codes."""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast_cli import dcos
+
+HELLO_WORLD = Path(__file__).parents[3] / "services" / "hello-world" / "svc.yml"
+STATUS_TEXT = "<html>Admin Router</html>"
+
+
+@dataclass
+class AdminRouter:
+    """Answers what it is told to, and keeps what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    body: str = '["client"]'
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+
+@contextmanager
+def serving(found: AdminRouter, context: ssl.SSLContext | None = None) -> Iterator[AdminRouter]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.asked.append((self.path, self.headers.get("Authorization")))
+            content = found.body.encode()
+            self.send_response(found.status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    found.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def router() -> Iterator[AdminRouter]:
+    with serving(AdminRouter()) as found:
+        yield found
+
+
+def plugin(*argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What `dcos` runs: the plugin with its own name first, and variables of the cluster."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("DCOS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "holdfast_cli.dcos", *argv],
+        env={**ours, "DCOS_CLI_VERSION": "1.2.0", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_info_is_one_line() -> None:
+    done = plugin("holdfast", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{dcos.INFO}\n"
+
+
+def test_the_settings_have_a_schema() -> None:
+    done = plugin("holdfast", "--config-schema")
+    assert done.returncode == 0
+    assert list(json.loads(done.stdout)["properties"]) == ["service_name"]
+
+
+def test_help_needs_no_cluster_and_speaks_of_dcos() -> None:
+    done = plugin("holdfast", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: dcos holdfast ")
+    assert "--name" in done.stdout
+    assert "playground" not in done.stdout
+    done = plugin("holdfast", "plan", "show", "-h")
+    assert done.stdout.startswith("Usage: dcos holdfast plan show ")
+
+
+def test_the_token_and_the_path_of_admin_router(router: AdminRouter) -> None:
+    done = plugin("holdfast", "endpoints", DCOS_URL=f"{router.url}/", DCOS_ACS_TOKEN="t0ken")
+    assert (done.returncode, done.stdout) == (0, "client\n")
+    assert router.asked == [("/service/holdfast/v1/endpoints", "token=t0ken")]
+
+
+def test_no_token_no_header(router: AdminRouter) -> None:
+    assert plugin("holdfast", "endpoints", DCOS_URL=router.url).returncode == 0
+    assert router.asked == [("/service/holdfast/v1/endpoints", None)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables", "name"),
+    [
+        (["holdfast", "--name", "a", "endpoints"], {}, "a"),
+        (["holdfast", "endpoints", "--name=a"], {}, "a"),
+        (["holdfast", "endpoints", "--name", "folder/a"], {}, "folder/a"),
+        (["holdfast", "endpoints", "--json", "--name", "/a"], {}, "a"),
+        (["holdfast", "endpoints"], {"DCOS_HOLDFAST_SERVICE_NAME": "a"}, "a"),
+        (["holdfast", "endpoints", "--name=b"], {"DCOS_HOLDFAST_SERVICE_NAME": "a"}, "b"),
+        (["beta-holdfast", "endpoints"], {}, "holdfast"),
+        (["beta-holdfast", "endpoints"], {"DCOS_BETA_HOLDFAST_SERVICE_NAME": "a"}, "a"),
+    ],
+)
+def test_the_service_is_named_anywhere_or_configured(
+    router: AdminRouter, argv: list[str], variables: dict[str, str], name: str
+) -> None:
+    assert plugin(*argv, DCOS_URL=router.url, **variables).returncode == 0
+    assert router.asked == [(f"/service/{name}/v1/endpoints", None)]
+
+
+def test_what_follows_two_dashes_is_no_option() -> None:
+    assert dcos.hoisted(["a", "--", "--name=b"]) == (None, ["a", "--", "--name=b"])
+    assert dcos.hoisted(["a", "--name"]) == (None, ["a", "--name"])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "message"),
+    [
+        (401, STATUS_TEXT, 5, "dcos auth login"),
+        (403, STATUS_TEXT, 5, "ask for the permission"),
+        (404, STATUS_TEXT, 3, "--name=NAME"),
+        (502, STATUS_TEXT, 3, "does not run now"),
+        (503, STATUS_TEXT, 3, "does not run now"),
+        (404, '{"message": "no endpoint"}', 4, "no endpoint"),
+    ],
+)
+def test_what_admin_router_says_is_told_from_what_the_scheduler_says(
+    router: AdminRouter, status: int, body: str, code: int, message: str
+) -> None:
+    router.status, router.body = status, body
+    done = plugin("holdfast", "endpoints", DCOS_URL=router.url)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_cluster() -> None:
+    done = plugin("holdfast", "endpoints")
+    assert done.returncode == 3
+    assert "dcos cluster setup" in done.stderr
+    done = plugin("holdfast", "validate", str(HELLO_WORLD))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cluster_that_is_away() -> None:
+    done = plugin("holdfast", "endpoints", DCOS_URL="http://127.0.0.1:1")
+    assert done.returncode == 3
+    assert "dcos config show core.dcos_url" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "verify"),
+    [
+        ({}, None),
+        ({"DCOS_TLS_INSECURE": "1", "DCOS_TLS_CA_PATH": "/ca"}, False),
+        ({"DCOS_TLS_CA_PATH": "/ca", "DCOS_SSL_VERIFY": "false"}, "/ca"),
+        ({"DCOS_SSL_VERIFY": "False"}, False),
+        ({"DCOS_SSL_VERIFY": "true"}, None),
+        ({"DCOS_SSL_VERIFY": "/bundle"}, "/bundle"),
+    ],
+)
+def test_whose_certificates_are_trusted(
+    variables: dict[str, str], verify: bool | str | None
+) -> None:
+    assert dcos.verification(variables) == verify
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", "key.pem"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", "cert.pem"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path / "cert.pem"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_certificates_of_the_cluster(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with serving(AdminRouter(), context) as router:
+        known = plugin(
+            "holdfast", "endpoints", DCOS_URL=router.url, DCOS_TLS_CA_PATH=str(certificate)
+        )
+        assert (known.returncode, known.stderr) == (0, "")
+        insecure = plugin("holdfast", "endpoints", DCOS_URL=router.url, DCOS_TLS_INSECURE="1")
+        assert (insecure.returncode, insecure.stderr) == (0, "")
+        unknown = plugin("holdfast", "endpoints", DCOS_URL=router.url)
+        assert unknown.returncode == 3
+        assert "is not trusted" in unknown.stderr
