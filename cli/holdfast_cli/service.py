@@ -20,14 +20,17 @@ def endpoints(api: Connection, name: str | None) -> Shown:
     """Where clients connect: all names, or the addresses of NAME."""
     if name is None:
         return api.get("endpoints"), _names
-    return api.get("endpoints", name), _addresses
+    return api.get("endpoints", name), _endpoint
 
 
 def _names(names: list[str]) -> None:
     click.echo("\n".join(names) if names else "No port of the service is advertised.")
 
 
-def _addresses(body: dict[str, list[str]]) -> None:
+def _endpoint(body: dict[str, list[str]] | str) -> None:
+    if isinstance(body, str):
+        click.echo(body, nl=False)
+        return
     if not body["address"]:
         click.echo("No task listens there now.")
         return

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from holdfast.service.encode import config_id
 from holdfast.service.model import ServiceSpec
+from holdfast.state.store import Writes
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
 from tests.simulation.plan_judge import PlanJudge
+from tests.simulation.replacement_judge import ReplacementJudge
 from tests.simulation.resources import Json
 from tests.simulation.scheduler import Records, Scheduler
 
@@ -34,7 +36,8 @@ class Judge:
         self._data: dict[str, Volume] = {}
         self._owned: dict[str, tuple[frozenset[str], float]] = {}
         self.plans = PlanJudge(self._configs, self.replaced, self.violate, lambda: clock.now)
-        records.watch = self.plans.stored
+        self.replacements = ReplacementJudge(self._configs, self.violate, lambda: clock.now)
+        records.watch = self._stored
 
     def target(self, spec: ServiceSpec) -> None:
         """The operator wants this service from now on; instances beyond its counts may go."""
@@ -47,6 +50,10 @@ class Judge:
     def violate(self, invariant: str, text: str) -> None:
         self._log(f"VIOLATION {invariant}: {text}")
         self.violations.append(f"{invariant}: {text}")
+
+    def _stored(self, writes: Writes) -> None:
+        self.plans.stored(writes)
+        self.replacements.stored(writes)
 
     def after_step(self) -> None:
         if self._records.stale_writes:
@@ -64,6 +71,7 @@ class Judge:
             self._executors.add(executor_id)
             self._launched[pod] = self._clock.now
         self.plans.launched(info)
+        self.replacements.launched(info)
 
     def refused(self, task_id: str, why: str) -> None:
         self.violate("REFUSED", f"{task_id} breaks a rule of Mesos: {why}")
@@ -149,6 +157,7 @@ class Judge:
 
     def task_at_goal(self, task: Task) -> None:
         self.plans.task_at_goal(task)
+        self.replacements.task_at_goal(task)
 
 
 def _type(pod: str) -> str:

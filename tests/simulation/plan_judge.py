@@ -6,16 +6,22 @@ from dataclasses import replace
 from holdfast import records
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
+from holdfast.plans.derive import deploy_spec
 from holdfast.plans.goals import planned_tasks
 from holdfast.plans.plan import Status
 from holdfast.records import Pod
 from holdfast.service.changes import pod_changed
-from holdfast.service.model import Goal, PhaseSpec, ServiceSpec, Strategy, TaskSpec
+from holdfast.service.model import Goal, PhaseSpec, PlanSpec, ServiceSpec, Strategy, TaskSpec
 from holdfast.state.store import Writes
 from tests.simulation.agent import Task, label_of
 from tests.simulation.resources import Json
 
-FOR_A_PLAN = ("the pod takes up a new configuration", "it is to be launched anew", "its resources")
+FOR_A_PLAN = (
+    "the pod takes up a new configuration",
+    "it is to be launched anew",
+    "its resources",
+    "restarted since",
+)
 """How the reasons begin for which plans, and nothing else, stop what runs well."""
 
 FOR_A_FELLOW = "its fellow "
@@ -44,6 +50,7 @@ class PlanJudge:
         self._now = now
         self._target: ServiceSpec | None = None
         self._target_id = ""
+        self._plan: dict[str, PlanSpec] = {}
         self._pods: dict[str, Pod] = {}
         self._deployed: set[str] = set()
         self._launched: dict[tuple[str, str], tuple[float, str]] = {}
@@ -64,6 +71,7 @@ class PlanJudge:
             if path == "target" and data is not None:
                 self._target_id = data["id"]
                 self._target = self._configs[data["id"]]
+                self._plan[self._target_id] = deploy_spec(self._target, data["updating"])
             elif path.startswith("plans/") and data is not None and not data["interrupted"]:
                 number = int(data["parameters"].get("RUN", 0))
                 self._first_of_run.setdefault((data["plan"], data["run"]), number)
@@ -164,10 +172,10 @@ class PlanJudge:
         service = self._configs[config]
         if config in self.forced:
             return
-        for phase in _phases(service, pod, name):
+        for phase in _phases(service, self._plan[config], pod, name):
             if phase.strategy in CANARY:
                 self._canary(pod, config, phase)
-        for before, task in _predecessors(service, pod, name):
+        for before, task in _predecessors(service, self._plan[config], pod, name):
             if not self._is_done(before, service.pod(_type(before)).task(task), config):
                 self._violate(
                     "I8", f"{name} of {pod} is launched before {task} of {before} reached its goal"
@@ -218,25 +226,27 @@ def _type(pod: str) -> str:
     return pod.rpartition("-")[0]
 
 
-def _phases(service: ServiceSpec, pod: str, task: str) -> list[PhaseSpec]:
-    """The phases of the deploy plan that launch that task."""
+def _phases(service: ServiceSpec, plan: PlanSpec, pod: str, task: str) -> list[PhaseSpec]:
+    """The phases of the plan that deploys, `deploy` or `update`, that launch that task."""
     type_, _, index = pod.rpartition("-")
     return [
         phase
-        for phase in service.deploy.phases
+        for phase in plan.phases
         if phase.pod == type_
         and any(task in step for step in phase.steps_of(service.pod(type_), int(index)))
     ]
 
 
-def _predecessors(service: ServiceSpec, pod: str, task: str) -> Iterator[tuple[str, str]]:
+def _predecessors(
+    service: ServiceSpec, plan: PlanSpec, pod: str, task: str
+) -> Iterator[tuple[str, str]]:
     """The tasks whose steps must be done before the one that launches `task` in `pod`."""
-    if not _phases(service, pod, task):
+    if not _phases(service, plan, pod, task):
         return  # of a plan of one's own: its order is not that of the deployment
-    for phase in service.deploy.phases:
+    for phase in plan.phases:
         spec = service.pod(phase.pod)
         earlier: list[tuple[str, str]] = []
-        for index in range(spec.count):
+        for index in phase.indexes(spec):
             name = f"{phase.pod}-{index}"
             for step in phase.steps_of(spec, index):
                 if name == pod and task in step:
@@ -244,5 +254,5 @@ def _predecessors(service: ServiceSpec, pod: str, task: str) -> Iterator[tuple[s
                     yield from (each for each in earlier if serial or each[0] == pod)
                     return
                 earlier += [(name, other) for other in step]
-        if service.deploy.strategy in SERIAL:
+        if plan.strategy in SERIAL:
             yield from earlier

@@ -1,5 +1,6 @@
 """The services that are simulated. Commands: `run` for ever, `finish` after some seconds."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from holdfast.service.model import (
@@ -19,6 +20,7 @@ from holdfast.service.model import (
     TaskSpec,
     VolumeSpec,
 )
+from tests.definitions import definition
 
 UNIQUE_HOST = Constraint("hostname", Operator.UNIQUE)
 SERIAL, PARALLEL = Strategy.SERIAL, Strategy.PARALLEL
@@ -171,6 +173,24 @@ SERVICES = {
 NEEDING = {"isolated": isolated}
 """Services that not every agent can run; apart, so that each seed keeps its service."""
 
+
+def _simulated(spec: ServiceSpec) -> ServiceSpec:
+    """A definition of real software, with the commands of the simulation."""
+    return replace(spec, pods=tuple(_with_commands(pod) for pod in spec.pods))
+
+
+def _with_commands(pod: PodSpec) -> PodSpec:
+    commands = {Goal.RUNNING: "run", Goal.FINISH: "finish", Goal.ONCE: "finish"}
+    tasks = tuple(replace(task, cmd=commands[task.goal]) for task in pod.tasks)
+    return replace(pod, tasks=tasks)
+
+
+DATABASES: dict[str, Callable[[], ServiceSpec]] = {
+    "cassandra": lambda: _simulated(definition("cassandra", RACKS="2")),
+    "hdfs": lambda: _simulated(definition("hdfs")),
+}
+"""Definitions in full, with all that is ordered of databases; each sixth seed runs one of them."""
+
 MOST_VOLUMES = 2
 """How many volumes updates add to a task at most, so that all fits on the machines."""
 
@@ -203,7 +223,10 @@ def _changed(pod: PodSpec, version: int, pick: int) -> PodSpec:
             more = (*first.volumes, VolumeSpec(f"more-{version}", 30))
             return replace(pod, tasks=(replace(first, volumes=more), *pod.tasks[1:]))
         case _:
-            env = {"VERSION": str(version)}
             if pick // 4 % 2:  # of one task only: the others need not be touched
-                return replace(pod, tasks=(*pod.tasks[:-1], replace(pod.tasks[-1], env=env)))
-            return replace(pod, tasks=tuple(replace(task, env=env) for task in pod.tasks))
+                return replace(pod, tasks=(*pod.tasks[:-1], _versioned(pod.tasks[-1], version)))
+            return replace(pod, tasks=tuple(_versioned(task, version) for task in pod.tasks))
+
+
+def _versioned(task: TaskSpec, version: int) -> TaskSpec:
+    return replace(task, env={**task.env, "VERSION": str(version)})

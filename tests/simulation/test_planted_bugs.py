@@ -168,6 +168,19 @@ def never_acknowledges(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(core.Core, "step", step)
 
 
+def launches_at_once_what_is_replaced(patch: pytest.MonkeyPatch) -> None:
+    for module in (derive, agenda):
+        patch.setattr(module, "replace_steps", lambda service, pod: ())
+
+
+def forgets_what_others_owe(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(core, "owe_restarts", lambda ledger, replaced: [])
+
+
+def lets_go_without_the_last_steps(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(agenda, "leaving_steps", lambda *arguments: ())
+
+
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
     (starts_beside_its_predecessor, {"I2"}, 60, None),
@@ -186,6 +199,9 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (never_asks, {"LIVENESS"}, 10, None),
     (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 130, None),
     (never_acknowledges, {"I5", "LIVENESS"}, 0, None),
+    (launches_at_once_what_is_replaced, {"I11"}, 5, "hdfs"),
+    (forgets_what_others_owe, {"I11"}, 5, "cassandra"),
+    (lets_go_without_the_last_steps, {"I12"}, 10, "cassandra"),
 ]
 """Each bug with the invariants that see it, the seed to begin with, where it is seen soon, and the
 service if it needs one."""

@@ -10,6 +10,7 @@ import structlog
 from holdfast.core import events as ev
 from holdfast.core.core import SWEEP_PERIOD
 from holdfast.engine import Answer
+from holdfast.plans.derive import custom_specs
 from holdfast.plans.goals import planned_tasks
 from holdfast.plans.orders import OK, Orders
 from holdfast.plans.plan import Plan, Status
@@ -104,7 +105,7 @@ class World:
 
     def own_plans(self) -> list[str]:
         """The plans that operators start."""
-        return [plan.name for plan in self._target.plans]
+        return [plan.name for plan in custom_specs(self._target)]
 
     def next_run(self) -> str:
         """What tells one start of a plan from another: a parameter of it."""
@@ -132,6 +133,8 @@ class World:
                 self.judge.ordered.add(target)
             case ev.Verb.PLAN_FORCE_COMPLETE if target == "deploy":
                 self.judge.plans.forced.add(config)
+            case ev.Verb.PLAN_RESTART if target == "deploy":
+                self.judge.replacements.begun_anew = True
             case ev.Verb.PLAN_CONTINUE if target == "deploy" and phase is not None:
                 released = self.judge.plans.released
                 released[config, phase] = released.get((config, phase), 0) + 1
@@ -193,6 +196,7 @@ class World:
         for text in (*self._promises.broken(self.newest.core.ledger.orders), *self._missing()):
             self.judge.violate("I9", f"after a restart of the scheduler: {text}")
         self.judge.plans.ended(self.newest.engine.view)
+        self.judge.replacements.ended(self.newest.engine.view)
         for text in self._unexplained():
             self.judge.violate("I4", text)
         if self._open_books():

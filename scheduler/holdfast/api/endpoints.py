@@ -8,7 +8,8 @@ VIP_DOMAIN = "l4lb.thisdcos.directory"
 
 
 def endpoint_names(view: View) -> list[str]:
-    """The names of all advertised ports, whether something listens on them now or not."""
+    """The names of all advertised ports, whether something listens on them now or not, and of the
+    endpoints the service defines itself."""
     return sorted(
         {
             port.name
@@ -17,7 +18,13 @@ def endpoint_names(view: View) -> list[str]:
             for port in pod.resources(task).ports
             if port.advertise
         }
+        | {endpoint.name for endpoint in view.service.endpoints}
     )
+
+
+def domain_of(view: View) -> str:
+    """The domain DC/OS gives to the tasks: no slashes, and dashes for dots (EndpointUtils)."""
+    return f"{view.service.name.replace('/', '').replace('.', '-')}.{DNS_DOMAIN}"
 
 
 def endpoint_body(view: View, name: str) -> EndpointBody:
@@ -26,8 +33,7 @@ def endpoint_body(view: View, name: str) -> EndpointBody:
     The names under `dns` are those DC/OS gives to tasks; they resolve on DC/OS only.
     """
     body: EndpointBody = {"address": [], "dns": []}
-    # As DC/OS forms it (dcos-commons, EndpointUtils): no slashes, and dashes for dots.
-    domain = f"{view.service.name.replace('/', '').replace('.', '-')}.{DNS_DOMAIN}"
+    domain = domain_of(view)
     for spec, index in view.service.instances():
         pod = view.pods.get(f"{spec.type}-{index}")
         if pod is None or pod.reservation is None:

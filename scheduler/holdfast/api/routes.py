@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
-from holdfast.api import endpoints, shapes, volumes
+from holdfast.api import endpoints, service_endpoints, shapes, volumes
 from holdfast.api.answers import (
     ANSWER_SECONDS,
     FAULT,
@@ -54,6 +54,7 @@ def api_router(
     _add_monitoring(router, source)
     add_templates(router, source)
     _add_artifacts(router, artifacts)
+    _add_service_endpoints(router, source)
     whole = APIRouter(responses=ANYTHING_ELSE, default_response_class=Response)
     _add_page(whole, source)
     second = APIRouter(prefix="/v2", default_response_class=Response)
@@ -115,16 +116,45 @@ def _add_endpoints(router: APIRouter, source: ServiceSource) -> None:
 
     @router.get("/endpoints", tags=["endpoints"], responses={200: names})
     async def list_endpoints() -> Response:
-        """The names of all advertised ports."""
+        """The names of all advertised ports, and of the endpoints the service defines itself."""
         return as_json(endpoints.endpoint_names(source.view))
 
     one: Responses = {200: ok(shapes.EndpointBody), 404: NOT_FOUND}
 
     @router.get("/endpoints/{name}", tags=["endpoints"], responses=one)
-    async def show_endpoint(name: str) -> Response:
-        """Where an advertised port is reached now; `dns` names resolve on DC/OS only."""
-        need("endpoint", name, endpoints.endpoint_names(source.view))
-        return as_json(endpoints.endpoint_body(source.view, name))
+    async def show_endpoint(name: str, request: Request) -> Response:
+        """Where an advertised port is reached now; `dns` names resolve on DC/OS only.
+
+        An endpoint the service defines itself has its addresses in the same shape, or a text; as
+        JSON, if that is what is accepted.
+        """
+        view = source.view
+        need("endpoint", name, endpoints.endpoint_names(view))
+        spec = service_endpoints.endpoint_spec(view, name)
+        if spec is None:
+            return as_json(endpoints.endpoint_body(view, name))
+        if spec.template is not None and "json" in request.headers.get("accept", ""):
+            return as_json(service_endpoints.text(view, spec))
+        if spec.template is not None:
+            return Response(service_endpoints.text(view, spec), media_type="text/plain")
+        return as_json(service_endpoints.addresses(view, spec))
+
+
+def _add_service_endpoints(router: APIRouter, source: ServiceSource) -> None:
+    """At paths of the service's own; none of the API's, which come before."""
+    shown = ok(dict[str, list[str]], example={"seeds": ["10.0.0.5", "10.0.0.7"]})
+    named: Responses = {200: shown, 404: NOT_FOUND}
+
+    @router.get("/{name}", tags=["endpoints"], responses=named)
+    async def show_own_endpoint(name: str) -> Response:
+        """An endpoint the service defines itself: its addresses under its name, or its text."""
+        view = source.view
+        spec = service_endpoints.endpoint_spec(view, name)
+        if spec is None:
+            raise HTTPException(404)
+        if spec.template is not None:
+            return Response(service_endpoints.text(view, spec), media_type="text/plain")
+        return as_json({name: service_endpoints.addresses(view, spec)["address"]})
 
 
 def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from holdfast.service.change_support import resources_path, unsupported_changes
 from holdfast.service.model import HooksSpec, PodSpec, ServiceSpec, VolumeSpec
 from holdfast.service.problems import Problem
+from holdfast.service.rules import forbidden_changes
 
 _KEEP = "the service runs on as it was"
 
@@ -17,12 +18,13 @@ Refusal = tuple[str, str]
 def refusals(old: ServiceSpec, new: ServiceSpec) -> tuple[Problem, ...]:
     """Why `new` cannot take the place of `old`; empty when it can.
 
-    A refused change leaves the old target in force. What would lose data is refused for good (the
-    config validators of dcos-commons), the rest only as long as it is in `change_support`. Never
-    refused: commands, environment, configs, checks, kill grace periods, uris, rlimits, placement,
-    hooks, plans, more instances, new pods.
+    A refused change leaves the old target in force. What would lose data, or breaks a rule of the
+    definition, is refused for good (the config validators of dcos-commons), the rest only as long
+    as it is in `change_support`. Never refused otherwise: commands, environment, configs, checks,
+    kill grace periods, uris, rlimits, placement, hooks, plans, more instances, new pods.
     """
-    for_good = list(chain(_identity(old, new), *(_pod(pod, new) for pod in old.pods)))
+    by_rules = forbidden_changes(old, new)
+    for_good = list(chain(_identity(old, new), *(_pod(pod, new) for pod in old.pods), by_rules))
     known = {path for path, _ in for_good}
     for_now = [(path, why) for path, why in unsupported_changes(old, new) if path not in known]
     return tuple(Problem(0, path, f"{why}; {_KEEP}") for path, why in (*for_good, *for_now))

@@ -13,6 +13,7 @@ from holdfast.service.document import Node, Null, parse
 from holdfast.service.model import ServiceSpec
 from holdfast.service.places import Locate, places_in
 from holdfast.service.problems import Problem, Report, ServiceError
+from holdfast.service.rules import broken_rules
 from holdfast.service.section import Entry, open_section
 from holdfast.service.service_section import read_service
 from holdfast.service.support import unsupported
@@ -101,6 +102,8 @@ def _read(
     if root is not None:
         section = open_section(Entry("", root, root.line, ""), vocabulary.SERVICE, report)
         spec = read_service(section, read_template, environment) if section else None
+    for problem in broken_rules(spec, locate) if spec is not None and not report.errors else ():
+        report.error(problem.line, problem.path, problem.message)
     if spec is not None and check_support:
         # Also beside other faults, so that the operator sees all there is to change at once.
         for problem in unsupported(spec, locate):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
+from holdfast.service.extra_model import EndpointSpec, RuleSpec
+
 
 class Goal(StrEnum):
     """What a task is for: RUNNING for ever, FINISH once per configuration, or ONCE in its life."""
@@ -528,6 +530,8 @@ class ServiceSpec:
     deploy: PlanSpec
     web_url: str | None = None
     plans: tuple[PlanSpec, ...] = ()
+    endpoints: tuple[EndpointSpec, ...] = ()
+    validation: tuple[RuleSpec, ...] = ()
 
     def plan(self, name: str) -> PlanSpec:
         """The plan of that name, `deploy` too; KeyError when there is none."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.service import vocabulary
+from holdfast.service.extra_section import read_endpoints, read_rules
 from holdfast.service.model import PodSpec, PortSpec, ServiceSpec
 from holdfast.service.places import Path, places_in
 from holdfast.service.plan_section import read_plans
@@ -48,6 +49,8 @@ def read_service(
         deploy=deploy,
         web_url=section.text("web-url", "") or None,
         plans=plans,
+        endpoints=read_endpoints(section, pods, read_template),
+        validation=read_rules(section),
     )
 
 

@@ -141,12 +141,12 @@ def _configs(section: Section, read_template: Callable[[str], str]) -> tuple[Con
             config.error("dest", f"expected a path inside the sandbox, found {dest!r}")
         if clean and any(clean == posixpath.normpath(o.dest) for o in configs if o.dest):
             config.error("dest", f"{dest!r} is already written by another config of this task")
-        content = _template(config, template, read_template) if template.strip() else ""
+        content = read_template_file(config, template, read_template) if template.strip() else ""
         configs.append(ConfigSpec(entry.name, template, dest, content))
     return tuple(configs)
 
 
-def _template(config: Section, name: str, read_template: Callable[[str], str]) -> str:
+def read_template_file(config: Section, name: str, read_template: Callable[[str], str]) -> str:
     try:
         content = read_template(name)
         mustache.render_listing_missing(content, {})

@@ -1,15 +1,18 @@
 """The keys of svc.yml.
 
-The format is that of dcos-commons (its `Raw*Spec` classes), with `hooks`, `after-replace`,
-`max-unavailable`, the `order` of phases and volumes of type PATH added beside it. Keys read here
-that the rest of the program cannot carry out yet are refused by `holdfast.service.support`, after
-reading.
+The format is that of dcos-commons (its `Raw*Spec` classes), with `endpoints`, `validation`,
+`hooks`, `after-replace`, `max-unavailable`, the `order` of phases and volumes of type PATH added
+beside it. Keys read here that the rest of the program cannot carry out yet are refused by
+`holdfast.service.support`, after reading.
 """
 
 from holdfast.service.section import Keys
 
-SERVICE = Keys(("name", "web-url", "scheduler", "pods", "plans"))
+SERVICE = Keys(("name", "web-url", "scheduler", "pods", "plans", "endpoints", "validation"))
 SCHEDULER = Keys(("principal", "user", "zookeeper"))
+ENDPOINT = Keys(("pod", "count", "port", "template"))
+RULE_KINDS = ("unchanged", "only-grows", "matches", "one-of", "at-least", "at-most")
+RULE = Keys(("path", "message", *RULE_KINDS))
 
 # dcos-commons ignores unknown keys directly in a pod (and nowhere else). They are refused here: a
 # misspelt `placement` or `count` that is ignored puts all copies of the data on one agent.

@@ -21,6 +21,7 @@ from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.records import Pod
 from holdfast.service.encode import to_json
+from holdfast.service.extra_model import EndpointSpec
 from holdfast.service.model import NetworkSpec, Strategy
 
 from .pictures import (
@@ -389,6 +390,58 @@ def test_an_unknown_or_unadvertised_port_is_no_endpoint(client: TestClient, name
     response = client.get(f"/v1/endpoints/{name}")
     assert response.status_code == 404
     assert f"no endpoint '{name}'" in response.json()["message"]
+
+
+OWN = replace(
+    SERVICE,
+    endpoints=(
+        EndpointSpec("seeds", pod="etcd", count=2),
+        EndpointSpec("all", pod="etcd", port="peer"),
+        EndpointSpec(
+            "site.conf",
+            template="t",
+            content="{{#ETCD_0_IP}}first={{ETCD_0_IP}}:{{ETCD_0_PORT_PEER}} {{/ETCD_0_IP}}"
+            "third={{ETCD_2_IP}} of {{ETCD_COUNT}}: {{ETCD_IPS}} in {{ETCD_1_ZONE}}",
+        ),
+    ),
+)
+
+
+def test_a_service_may_have_endpoints_of_its_own() -> None:
+    client = with_view(well(), service=OWN)
+    assert client.get("/v1/endpoints").json() == ["all", "client", "peer", "seeds", "site.conf"]
+    domain = "teametcd-prod.autoip.dcos.thisdcos.directory"
+    assert checked(shapes.EndpointBody, client.get("/v1/endpoints/seeds").json()) == {
+        "address": ["10.0.0.1", "10.0.0.2"],
+        "dns": [f"etcd-{n}-member.{domain}" for n in (0, 1)],
+    }
+    ports = client.get("/v1/endpoints/all").json()["address"]
+    assert ports == ["10.0.0.1:2380", "10.0.0.2:2380"], "the third has no place yet"
+    assert client.get("/v1/seeds").json() == {"seeds": ["10.0.0.1", "10.0.0.2"]}
+
+
+def test_seeds_are_told_while_they_do_not_run() -> None:
+    pods = {"etcd-0": pod(0, task(TaskState.FAILED))}
+    client = with_view(well(), service=OWN, pods=pods)
+    assert client.get("/v1/seeds").json() == {"seeds": ["10.0.0.1"]}
+
+
+def test_an_endpoint_may_be_a_text() -> None:
+    client = with_view(well(), service=OWN)
+    text = "first=10.0.0.1:2380 third= of 3: 10.0.0.1,10.0.0.2 in zone-2"
+    for path in ("endpoints/site.conf", "site.conf"):
+        response = client.get(f"/v1/{path}")
+        assert response.text == text
+        assert response.headers["content-type"].startswith("text/plain")
+    accepted = {"accept": "application/json"}
+    assert client.get("/v1/endpoints/site.conf", headers=accepted).json() == text
+
+
+def test_endpoints_of_its_own_do_not_hide_the_api() -> None:
+    hidden = replace(SERVICE, endpoints=(EndpointSpec("plans", pod="etcd"),))
+    client = with_view(well(), service=hidden)
+    assert "deploy" in client.get("/v1/plans").json()
+    assert client.get("/v1/endpoints/plans").json()["address"] == ["10.0.0.1", "10.0.0.2"]
 
 
 # -- state, configuration, artifacts ----------------------------------------------------------

@@ -33,6 +33,23 @@ def to_yaml(spec: ServiceSpec) -> str:
         },
         "pods": {pod.type: _pod(pod) for pod in spec.pods},
         "plans": {plan.name: _plan(plan) for plan in (*spec.plans, spec.deploy)},
+        "endpoints": {
+            each.name: {"pod": each.pod, "count": each.count, "port": each.port}
+            for each in spec.endpoints
+        },
+        "validation": [
+            {
+                "path": each.path,
+                "message": each.message,
+                "unchanged": each.unchanged,
+                "only-grows": each.only_grows,
+                "matches": each.matches,
+                "one-of": list(each.one_of),
+                "at-least": each.at_least,
+                "at-most": each.at_most,
+            }
+            for each in spec.validation
+        ],
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
+from holdfast.service.extra_model import EndpointSpec, RuleSpec
 from holdfast.service.model import (
     UNLIMITED,
     AccessMode,
@@ -79,6 +80,7 @@ HEALTH_CHECK = st.builds(
     HealthCheckSpec, WORDS, SECONDS, SECONDS, st.integers(1, 9), SECONDS, SECONDS
 )
 READINESS_CHECK = st.builds(ReadinessCheckSpec, WORDS, SECONDS, SECONDS, SECONDS)
+COUNT = st.integers(1, 9)
 HOOK = st.none() | st.builds(HookSpec, WORDS, st.floats(0.1, 1e6))
 _RLIMIT = st.integers(0, 2**62).map(lambda soft: (soft, soft + 1)) | st.just((None, None))
 RLIMITS = st.dictionaries(st.sampled_from(["RLIMIT_AS", "RLIMIT_NOFILE"]), _RLIMIT).map(
@@ -288,4 +290,12 @@ def services(draw: st.DrawFn) -> ServiceSpec:
         deploy=draw(plans("deploy", made)),
         web_url=draw(st.none() | WORDS),
         plans=tuple(draw(plans(name, made)) for name in others),
+        endpoints=tuple(
+            EndpointSpec(f"where-{i}", draw(st.sampled_from(types)), draw(st.none() | COUNT))
+            for i in range(draw(st.integers(0, 2)))
+        ),
+        validation=tuple(
+            RuleSpec(f"pods.{types[0]}.count", draw(WORDS), True, draw(st.booleans()), at_least=0)
+            for _ in range(draw(st.integers(0, 2)))
+        ),
     )
