@@ -46,6 +46,7 @@ setup(
         "requests>=2.31",
         "rich>=13.0",
         "sortedcontainers>=2.4",
+        "sse-starlette>=3.0",
         "structlog>=23.1",
         "urllib3>=2.3",
         "uvicorn>=0.27",

@@ -19,6 +19,7 @@ from holdfast.core import events as ev
 from holdfast.core.confidential import Shortage, needs
 from holdfast.core.core import Core
 from holdfast.core.view import View
+from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos import calls
 from holdfast.mesos.channel import CallResult, Outcome
 from holdfast.secrets.delivery import Delivery
@@ -77,6 +78,9 @@ class Engine:
         self._stopping = threading.Event()
         self._now = 0.0
         self.offers_timer = Timer()
+        self.events = EventLog()
+        for entry in core.ledger.journal.entries:
+            self._publish(ef.Journalled(entry.at, entry.by, entry.what, entry.status, entry.text))
         self.view: View = core.view(clock())
 
     # -- from other threads -------------------------------------------------------------------
@@ -92,12 +96,13 @@ class Engine:
         phase: str | None = None,
         step: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> "Future[Answer]":
         """Queue an operator's command; the future holds its answer once it is stored."""
         id_ = self._new_id()
         future: Future[Answer] = Future()
         self._answers[id_] = future
-        self.post(ev.Command(id_, verb, target, phase, step, parameters or {}))
+        self.post(ev.Command(id_, verb, target, phase, step, parameters or {}, by))
         return future
 
     def stop(self) -> None:
@@ -145,6 +150,8 @@ class Engine:
         if writes:
             self._commit(writes)
         self.view = self._core.view(self._now)
+        for effect in effects:
+            self._publish(effect)
         sent = self._send(effects)
         seconds = time.perf_counter() - started
         if any(isinstance(event, ev.OffersReceived) for event in taken):
@@ -176,12 +183,21 @@ class Engine:
                     log.info("the store is back; going on")
                 return
 
+    def _publish(self, effect: ef.Effect) -> None:
+        match effect:
+            case ef.Decision(text):
+                self.events.append(Kind.DECISION, self._now, text)
+            case ef.Journalled(at, by, what, status, text):
+                self.events.append(Kind.COMMAND, at, text, by=by, what=what, status=status)
+            case _:
+                pass
+
     def _send(self, effects: Sequence[ef.Effect]) -> int:
         sent = 0
         acks: list[ef.Ack] = []
         for effect in effects:
             match effect:
-                case ef.Write() | ef.Decision():
+                case ef.Write() | ef.Decision() | ef.Journalled():
                     pass
                 case ef.Acknowledge() | ef.AcknowledgeOperation():
                     acks.append(effect)

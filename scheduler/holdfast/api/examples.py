@@ -169,6 +169,22 @@ _EXAMPLES: dict[Any, Any] = {
             }
         ],
     },
+    shapes.EventsBody: {
+        "events": [
+            {
+                "id": 1700000000000,
+                "at": 1700000000.0,
+                "time": "2023-11-14T22:13:20.000+00:00",
+                "kind": "command",
+                "text": "hello-0 is being restarted on agent 10.0.0.7, on its own volumes",
+                "by": "ann",
+                "what": "pod restart hello-0",
+                "status": 200,
+            }
+        ],
+        "next": 1700000000000,
+    },
+    shapes.DecisionBody: {"at": 1700000000.0, "text": "operator: pod restart hello-0"},
     shapes.MetricsBody: {
         "version": "4.0.0",
         "gauges": {"is_suppressed": {"value": False}, "plan_status.deploy": {"value": 0}},

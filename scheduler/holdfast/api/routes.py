@@ -21,6 +21,7 @@ from holdfast.api.answers import (
 from holdfast.api.codahale import codahale
 from holdfast.api.configurations import add_configurations, add_templates
 from holdfast.api.debug_routes import add_debug, add_offers
+from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.page import HEADERS, status_page
@@ -51,6 +52,7 @@ def api_router(
     add_state(router, source, answer_seconds)
     add_configurations(router, source)
     add_debug(router, source)
+    add_events(router, source)
     _add_monitoring(router, source)
     add_templates(router, source)
     _add_artifacts(router, artifacts)

@@ -249,3 +249,29 @@ class MetricsBody(TypedDict):
     histograms: dict[str, Any]
     meters: dict[str, Any]
     timers: dict[str, dict[str, int | float | str]]
+
+
+class EventBody(TypedDict):
+    """`kind` is command, decision or refused; `by` and `what` are of commands and requests.
+
+    `id` grows with time; `at` is seconds since the epoch, `time` the same as ISO 8601 in UTC.
+    """
+
+    id: int
+    at: float
+    time: str
+    kind: str
+    text: str
+    by: str | None
+    what: str | None
+    status: int | None
+
+
+class EventsBody(TypedDict):
+    events: list[EventBody]
+    next: int | None
+
+
+class DecisionBody(TypedDict):
+    at: float
+    text: str

@@ -4,12 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
+from contextvars import ContextVar
 from typing import Protocol
 
 from holdfast.core.events import Verb
 from holdfast.core.view import View
 from holdfast.engine import Answer
+from holdfast.eventlog import EventLog
 from holdfast.timing import Timer
+
+ANONYMOUS = "anonymous"
+
+caller: ContextVar[str] = ContextVar("caller", default=ANONYMOUS)
+"""Who sent the request under way, as far as is known."""
 
 
 class ServiceSource(Protocol):
@@ -18,6 +25,11 @@ class ServiceSource(Protocol):
     @property
     def view(self) -> View:
         """The latest picture; never changed once handed out."""
+        ...
+
+    @property
+    def events(self) -> EventLog:
+        """What happened lately."""
         ...
 
     @property
@@ -32,8 +44,12 @@ class ServiceSource(Protocol):
         phase: str | None = None,
         step: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> "Future[Answer]":
-        """Hand in an order for a pod instance, a volume or a plan; the future holds its answer."""
+        """Hand in an order for a pod instance, a volume, a plan or the state, given by `by`.
+
+        The future holds its answer.
+        """
         ...
 
 
@@ -63,7 +79,7 @@ async def ask(
             loop.call_soon_threadsafe(done.set)
 
     order = " ".join(filter(None, (verb, target, phase, step)))
-    future = source.command(verb, target, phase, step, parameters)
+    future = source.command(verb, target, phase, step, parameters, caller.get())
     future.add_done_callback(tell)
     try:
         await asyncio.wait_for(done.wait(), seconds)

@@ -23,6 +23,7 @@ from holdfast.core.effects import (
     Decision,
     Decline,
     Effect,
+    Journalled,
     Kill,
     Reconcile,
     Reply,
@@ -182,6 +183,7 @@ class Core:
                 self._inspections.answered(event, now)
             case ev.Command():
                 self._command(event, now)
+                self._journal(event, now)
             case ev.ShortageChanged(shortage):
                 self._agenda.set_shortage(shortage)
             case ev.Tick():
@@ -313,6 +315,13 @@ class Core:
         if event.target in self.ledger.pods:
             body["pod"] = event.target
         self._out.append(Reply(event.id, status, body))
+
+    def _journal(self, event: ev.Command, now: float) -> None:
+        """Have the command and its answer, which is the last effect, stored with its changes."""
+        reply = self._out[-1]
+        assert isinstance(reply, Reply)
+        entry = self.ledger.journal_command(event, reply, now)
+        self._out.append(Journalled(now, entry.by, entry.what, entry.status, entry.text))
 
     # -- decisions ----------------------------------------------------------------------------
 

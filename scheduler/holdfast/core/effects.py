@@ -90,7 +90,18 @@ class Decision:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """A command that was taken into the journal, with its answer."""
+
+    at: float
+    by: str
+    what: str
+    status: int
+    text: str
+
+
 Call = Accept | Decline | Suppress | Revive | Kill | Reconcile
 CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile)
 Ack = Acknowledge | AcknowledgeOperation
-Effect = Write | Call | Ack | InspectAgent | Reply | Decision
+Effect = Write | Call | Ack | InspectAgent | Reply | Decision | Journalled

@@ -104,7 +104,8 @@ class Command:
 
     `target` names the pod instance (`etcd-0`), the volume (its persistence id) or the plan; a
     command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
-    of a custom plan, or hold the `content` of a file.
+    of a custom plan, or hold the `content` of a file. `by` is
+    who gave it.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Command:
     phase: str | None = None
     step: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
 
 
 Event = (

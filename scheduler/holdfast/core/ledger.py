@@ -1,12 +1,15 @@
 """All records of one service in memory, and which of them changed and must be stored."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from immutables import Map
 
 from holdfast import records
+from holdfast.core.effects import Reply
+from holdfast.core.events import Command
 from holdfast.core.index import Index
+from holdfast.core.journal import Entry, Journal, entry_to_json, journal_path
 from holdfast.plans.derive import surplus
 from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
@@ -48,6 +51,7 @@ class Ledger:
         intents: Mapping[str, DestroyIntent] | None = None,
         orders: Mapping[str, Orders] | None = None,
         files: Mapping[str, str] | None = None,
+        journal: Iterable[Entry] = (),
         deployed: str | None = None,
         updating: bool = False,
     ) -> None:
@@ -64,6 +68,7 @@ class Ledger:
         self.retired: dict[str, Retired] = {}
         self.intents: dict[str, DestroyIntent] = dict(intents or {})
         self.orders: dict[str, Orders] = dict(orders or {})
+        self.journal = Journal(journal)
         self.files: dict[str, str] = dict(files or {})
         self.deployed = deployed
         self.updating = updating
@@ -117,6 +122,11 @@ class Ledger:
     def put_file(self, name: str, content: str) -> None:
         self.files[name] = content
         self._write(file_path(name), {"content": content})
+
+    def journal_command(self, command: Command, reply: Reply, now: float) -> Entry:
+        entry = self.journal.note(command, reply, now)
+        self._write(journal_path(entry), entry_to_json(entry))
+        return entry
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from holdfast import records
+from holdfast.core.journal import entry_from_json
 from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, TARGET_PATH, Ledger
 from holdfast.plans.orders import orders_from_json
 from holdfast.service.changes import refusals
@@ -57,6 +58,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         retired=_by(lambda r: r.id, _all(stored, "retired/", records.retired_from_json)),
         intents=_by(lambda i: i.volume_id, _all(stored, "intents/", records.intent_from_json)),
         orders=_by(lambda o: o.plan, _all(stored, "plans/", orders_from_json)),
+        journal=_all(stored, "journal/", entry_from_json).values(),
         files=_all(stored, "files/", lambda data: str(data["content"])),
         deployed=deployed["config"] if deployed else None,
         updating=updating,

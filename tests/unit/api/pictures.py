@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from holdfast.core.events import Verb
 from holdfast.core.view import Explanation, Quarantined, View
 from holdfast.engine import Answer
+from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
@@ -218,6 +219,10 @@ class Source:
         self.commands: list[Given] = []
         self.futures: list[Future[Answer]] = []
         self.offers_timer = Timer()
+        self.events = EventLog()
+        self.by: list[str] = []
+        self.events.append(Kind.COMMAND, NOW - 20, "stored", by="ann", what="plan x", status=200)
+        self.events.append(Kind.DECISION, NOW - 10, "declined 2 offers")
 
     def command(
         self,
@@ -226,9 +231,11 @@ class Source:
         phase: str | None = None,
         step: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> "Future[Answer]":
         given = Given(verb, target, phase, step, parameters)
         self.commands.append(given)
+        self.by.append(by)
         future = self.reply(given)
         self.futures.append(future)
         return future

@@ -62,7 +62,7 @@ schema = schemathesis.openapi.from_asgi(
 )
 
 
-@schema.parametrize()
+@schema.exclude(path="/v1/events/stream").parametrize()  # it does not end
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
