@@ -16,7 +16,7 @@ MARK = "<!-- below: written by `python -m benchmarks --record` -->"
 @click.option("--record", is_flag=True, help="Write the results into docs/benchmarks.md.")
 def main(rounds: int, record: bool) -> None:
     """Run all benchmarks. Ends with 1 when a limit is missed."""
-    in_memory = core.report()
+    in_memory, flat = core.report()
     try:
         deployed, kept = deploy.report(Load(pods=100, agents=20), rounds)
     except Failed as failure:
@@ -28,7 +28,7 @@ def main(rounds: int, record: bool) -> None:
         if not mark:
             raise click.ClickException(f"{PAGE} lacks the line {MARK}; nothing was recorded")
         PAGE.write_text(f"{fixed}{MARK}\n\n{text}")
-    raise SystemExit(0 if kept else 1)
+    raise SystemExit(0 if kept and flat else 1)
 
 
 if __name__ == "__main__":

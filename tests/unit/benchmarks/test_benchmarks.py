@@ -107,3 +107,6 @@ def test_the_core_is_measured_on_what_it_really_does() -> None:
     ledger = core.launched(spec)
     assert len(ledger.pods) == 10
     assert len({pod.tasks[0].id for pod in ledger.pods.values()}) == 10
+    assert all(measure(spec) > 0 for measure in core.EVENTS.values())
+    seconds, memory = core.restart(10)
+    assert 0 < seconds < memory
