@@ -9,6 +9,7 @@ from holdfast_cli.errors import Failure
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
 from holdfast_cli.service import endpoints, health, state
+from holdfast_cli.uninstall import uninstall
 from holdfast_cli.validate import validate
 from holdfast_cli.volumes import volumes
 
@@ -59,7 +60,7 @@ def main(context: click.Context, url: str) -> None:
         context.obj = Connection(url)
 
 
-for _command in (plan, pod, explain, volumes, endpoints, health, state, validate):
+for _command in (plan, pod, explain, volumes, endpoints, health, state, validate, uninstall):
     main.add_command(_command)
 main.add_command(
     click.Group(PLAYGROUND, help="A real Mesos cluster and ZooKeeper on this machine.")

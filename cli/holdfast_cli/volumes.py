@@ -72,6 +72,35 @@ def destroy_volume(api: Connection, id: str, yes_destroy: str | None) -> None:
     click.echo(api.delete("volumes", id).data["message"])
 
 
+@volumes.command("forget")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def forget_volumes(api: Connection, name: str, yes: bool) -> None:
+    """Forget what was left on a machine that never returns; nothing is destroyed.
+
+    NAME is a volume, a reservation, or the pod instance that left it.
+    """
+    if not yes:
+        left = [one for one in api.get("retired").data if name in _names_of(one)]
+        for one in left:
+            kept = ", ".join(one["volumes"]) or "no volumes"
+            click.echo(f"{one['pod']} left {kept} on agent {one['agent']} ({one['reason']}).")
+        if left:
+            click.echo(
+                "Forget it only if that machine never returns. Should it come back, what is on it"
+                " is quarantined: kept, not destroyed."
+            )
+            if not click.confirm(f"Forget what is called {name}?"):
+                click.echo("Nothing was changed.")
+                raise click.exceptions.Exit(1)
+    click.echo(api.post("retired", name, "forget").data["message"])
+
+
+def _names_of(left: dict[str, Any]) -> list[str]:
+    return [left["reservation"], left["pod"], *left["volumes"]]
+
+
 def _description(volume: dict[str, Any]) -> str:
     what = f"Volume {volume['id']}, {output.megabytes(volume['size'])} on agent {volume['agent']}"
     if volume["pod"]:

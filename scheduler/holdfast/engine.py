@@ -38,6 +38,10 @@ class Calls(Protocol):
 
     def call(self, message: Mapping[str, Any]) -> CallResult: ...
 
+    def teardown(self) -> CallResult:
+        """End the framework; once that is SENT, nothing more is heard of the master."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -149,6 +153,8 @@ class Engine:
         writes = [(e.path, e.data) for e in effects if isinstance(e, ef.Write)]
         if writes:
             self._commit(writes)
+        if any(isinstance(effect, ef.Wipe) for effect in effects):
+            self._patiently(self._store.wipe)
         self.view = self._core.view(self._now)
         for effect in effects:
             self._publish(effect)
@@ -166,11 +172,15 @@ class Engine:
             yield ev.ShortageChanged(shortage)
 
     def _commit(self, writes: Writes) -> None:
-        """Store before anything is sent. While the store is away the scheduler stands still."""
+        """Store before anything is sent."""
+        self._patiently(lambda: self._store.commit(writes))
+
+    def _patiently(self, change: Callable[[], None]) -> None:
+        """Change the store. While that is away the scheduler stands still."""
         told = False
         while True:
             try:
-                self._store.commit(writes)
+                change()
             except StoreUnavailable as error:
                 if self._stopping.is_set():
                     raise  # nothing of this cycle was stored, nothing is sent
@@ -197,7 +207,7 @@ class Engine:
         acks: list[ef.Ack] = []
         for effect in effects:
             match effect:
-                case ef.Write() | ef.Decision() | ef.Journalled():
+                case ef.Write() | ef.Wipe() | ef.Decision() | ef.Journalled():
                     pass
                 case ef.Acknowledge() | ef.AcknowledgeOperation():
                     acks.append(effect)
@@ -225,7 +235,12 @@ class Engine:
                 self._failed.append(ev.CallFailed(call, str(error), sent=False))
                 return
             message = calls.accept(call.offer_ids, operations, call.refuse_seconds)
-        result = self._link.call(message)
+        if isinstance(call, ef.Teardown):
+            result = self._link.teardown()
+            if result.outcome is Outcome.SENT:
+                self._failed.append(ev.FrameworkRemoved())
+        else:
+            result = self._link.call(message)
         if result.outcome is not Outcome.SENT:
             unknown = result.outcome is Outcome.UNKNOWN
             self._failed.append(ev.CallFailed(call, result.reason, sent=unknown))
@@ -265,6 +280,8 @@ def message_of(effect: ef.Call | ef.Ack) -> dict[str, Any]:
             return calls.revive()
         case ef.Kill(task_id, agent_id):
             return calls.kill(task_id, agent_id)
+        case ef.Teardown():
+            return calls.teardown()
         case ef.Reconcile(tasks):
             return calls.reconcile(tasks)
         case ef.Acknowledge(task_id, agent_id, uuid):

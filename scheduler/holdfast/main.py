@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,8 @@ from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.startup import BadRecord, open_ledger
+from holdfast.core.ledger import Ledger
+from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
 from holdfast.engine import Engine
 from holdfast.mesos import calls
 from holdfast.mesos.access import Access
@@ -31,13 +32,13 @@ from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
-from holdfast.placement.owner import roles, uses_gpus
+from holdfast.placement.owner import role_for, roles, uses_gpus
 from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
 from holdfast.service.env_file import EnvFileError, read_env_file
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
-from holdfast.state.store import LeadershipLost, StoreError
+from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast_executor import archive
@@ -46,6 +47,7 @@ EXIT_BAD_INPUT = 1
 EXIT_REFUSED_BY_MASTER = 6
 EXIT_LEADERSHIP_LOST = 8
 EXIT_API = 9
+EXIT_UNINSTALLING = 11
 EXIT_RECORDS = 14
 """Exit codes; those below 14 mean what they mean in dcos-commons (ProcessExit)."""
 
@@ -75,14 +77,22 @@ class Options:
     principal_secret_file: Path | None
     secrets: SecretSettings
     env_file: Path | None
+    uninstall: bool
 
 
 class Listener:
     """Turns what the master tells into events of the engine."""
 
-    def __init__(self, post: Callable[[ev.Event], None], end: Callable[[Fatal], None]) -> None:
+    def __init__(
+        self,
+        post: Callable[[ev.Event], None],
+        end: Callable[[Fatal], None],
+        deregisters: Callable[[], bool],
+    ) -> None:
+        """`deregisters` tells whether the framework is being torn down by us."""
         self._post = post
         self._end = end
+        self._deregisters = deregisters
 
     def subscribed(self, framework_id: str, master: MasterInfo) -> None:
         self._post(ev.Subscribed(framework_id, master))
@@ -110,6 +120,12 @@ class Listener:
 
     def failed_over(self, message: str) -> None:
         self._end(Fatal(message, EXIT_LEADERSHIP_LOST))
+
+    def removed(self, message: str) -> None:
+        if self._deregisters():
+            self._post(ev.FrameworkRemoved())
+        else:
+            self.fatal(message)
 
     def fatal(self, message: str) -> None:
         self._end(Fatal(message, EXIT_REFUSED_BY_MASTER))
@@ -142,11 +158,13 @@ class Listener:
 def main(**given: Any) -> None:
     """Run the scheduler of the service in SVC_YML, rendered with this environment.
 
-    Stopping it, in whatever way, leaves the service's tasks running.
+    Stopping it, in whatever way, leaves the service's tasks running. With SDK_UNINSTALL in the
+    environment it uninstalls the service instead, its data included, for good.
     """
     _log_to_stderr()
     try:
-        _run(Options(secrets=SecretSettings.taken_from(given), **given))
+        secrets = SecretSettings.taken_from(given)
+        _run(Options(secrets=secrets, **given, uninstall="SDK_UNINSTALL" in os.environ))
     except Fatal as fatal:
         click.echo(f"Error: {fatal}", err=True)
         raise SystemExit(fatal.code) from None
@@ -196,6 +214,8 @@ def _run(options: Options) -> None:
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
             _lead(options, service, store, detector, ending)
+    except Uninstalled as error:
+        ending(Fatal(str(error), EXIT_UNINSTALLING))
     except LeadershipLost as error:
         ending(Fatal(str(error), EXIT_LEADERSHIP_LOST))
     except StoreError as error:
@@ -215,14 +235,16 @@ def _lead(
     ending: Ending,
 ) -> None:
     """Be the one scheduler of the service until something ends it."""
-    try:
-        stored = store.load()
-        ledger, errors = open_ledger(stored, service)
-        delivery = options.secrets.delivery(ledger.configs, service.name, stored, store, os.environ)
-    except SettingsError as error:
-        raise Fatal(str(error), EXIT_BAD_INPUT) from error
-    except BadRecord as error:
-        raise Fatal(str(error), EXIT_RECORDS) from error
+    stored = store.load()
+    ledger, errors = _open(options, service, store, stored)
+    delivery = None
+    if ledger.uninstalling is None:  # else nothing is launched any more
+        try:
+            delivery = options.secrets.delivery(
+                ledger.configs, service.name, stored, store, os.environ
+            )
+        except SettingsError as error:
+            raise Fatal(str(error), EXIT_BAD_INPUT) from error
     for refused in errors:
         log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
     name, executor = _executor()
@@ -236,7 +258,7 @@ def _lead(
     connection = SchedulerConnection(
         calls.framework_info(
             service.name,
-            roles=roles(ledger.service),
+            roles=_roles(ledger),
             user=service.user,
             principal=service.principal,
             hostname=options.host,
@@ -244,9 +266,9 @@ def _lead(
             gpus=uses_gpus(ledger.service),
         ),
         detector,
-        Listener(lambda event: engine.post(event), ending),
+        Listener(lambda event: engine.post(event), ending, lambda: core.deregisters),
         framework_id=ledger.framework_id,
-        suppressed_roles=lambda: roles(ledger.service) if core.suppressed else (),
+        suppressed_roles=lambda: _roles(ledger) if core.suppressed else (),
         access=access,
     )
     inspector = AgentInspector(access, lambda event: engine.post(event))
@@ -261,7 +283,8 @@ def _lead(
     log.info("leading", service=service.name, api=base, epoch=store.epoch)
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
-    connection.start()
+    if ledger.uninstalling is None or ledger.framework_id is not None:
+        connection.start()  # else there is no framework, and none is to be made
     try:
         if not ending.stop.is_set():
             engine.run()
@@ -271,6 +294,38 @@ def _lead(
         server.stop()
 
 
+def _open(
+    options: Options,
+    service: ServiceSpec,
+    store: ZooKeeperStore,
+    stored: Mapping[str, Record],
+) -> tuple[Ledger, tuple[str, ...]]:
+    """The records to go on from, and why a changed svc.yml cannot be the target, if it cannot."""
+    try:
+        if options.uninstall:
+            ledger = open_uninstall(stored, service, time.time())
+            if not stored:
+                log.info("nothing is stored: the service is uninstalled", service=service.name)
+                store.wipe()
+            return ledger, ()
+        if is_being_uninstalled(stored):
+            raise Fatal(
+                f"Service {service.name} is being uninstalled, which cannot be undone: its volumes"
+                " are ordered destroyed. This scheduler stops; nothing was changed. Start it with"
+                " SDK_UNINSTALL=true to bring that to its end.",
+                EXIT_UNINSTALLING,
+            )
+        return open_ledger(stored, service)
+    except BadRecord as error:
+        raise Fatal(str(error), EXIT_RECORDS) from error
+
+
+def _roles(ledger: Ledger) -> tuple[str, ...]:
+    """The roles of what the service asks for, and of what it left behind."""
+    left = (one.reservation.pre_reserved_role for one in ledger.retired.values())
+    return tuple(sorted({*roles(ledger.service), *(role_for(ledger.service, r) for r in left)}))
+
+
 def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:
     """End the process when ZooKeeper stays away for longer than a session.
 
@@ -278,7 +333,7 @@ def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:
     framework back from its successor when a master fails over.
     """
     seen = time.monotonic()
-    while not ending.stop.wait(WATCH_SECONDS):
+    while not ending.stop.wait(WATCH_SECONDS) and not store.wiped:
         if store.connected:
             seen = time.monotonic()
         elif time.monotonic() - seen > options.session_timeout:

@@ -59,6 +59,13 @@ class Scheduler:
         self._options += ["--zookeeper", zookeeper] if zookeeper else []
         self._process: subprocess.Popen[bytes] | None = None
 
+    def set_environment(self, **variables: str | None) -> None:
+        """Change what the next start gets; None takes a variable away."""
+        for name, value in variables.items():
+            self._environment.pop(name, None)
+            if value is not None:
+                self._environment[name] = value
+
     def start(self) -> "Scheduler":
         command = [
             *(sys.executable, "-m", "holdfast.main", str(self._svc_yml)),

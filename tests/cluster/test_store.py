@@ -15,6 +15,7 @@ from kazoo.client import KazooClient
 
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import (
+    LAST_RECORD,
     CorruptRecord,
     Fenced,
     LeadershipLost,
@@ -24,6 +25,8 @@ from holdfast.state.store import (
     Store,
     StoreError,
     StoreUnavailable,
+    Uninstalled,
+    Writes,
 )
 from holdfast.state.zookeeper import ZooKeeperStore, service_root
 from holdfast_playground.addresses import ZOOKEEPER_PORT
@@ -409,6 +412,94 @@ class TestFencing:
         operator.delete(f"{service_root(service)}/epoch")
         with pytest.raises(Fenced, match="its records were removed"):
             leader.commit([("a", {})])
+
+
+class TestWiping:
+    FULL: Writes = (
+        ("framework", {"id": "f"}),
+        ("pods/a-0", {}),
+        ("pods/a-1", {}),
+        (LAST_RECORD, {}),
+    )
+
+    def test_nothing_is_left(
+        self, schedulers: Schedulers, operator: KazooClient, service: str
+    ) -> None:
+        leader = schedulers.leader(service)
+        leader.commit(self.FULL)
+        operator.create(f"{service_root(service)}/backup/old", b"x", makepath=True)
+        leader.wipe()
+        assert operator.exists(service_root(service)) is None
+        assert leader.wiped
+        with pytest.raises(LeadershipLost, match="uninstalled"):
+            leader.commit([("a", {})])
+
+    def test_a_scheduler_started_later_finds_nothing(
+        self, schedulers: Schedulers, operator: KazooClient, service: str
+    ) -> None:
+        first = schedulers.leader(service)
+        first.commit(self.FULL)
+        first.wipe()
+        second = schedulers.leader(service)
+        assert second.load() == {}
+        second.wipe()
+        assert operator.exists(service_root(service)) is None
+
+    def test_the_last_record_goes_last(
+        self, schedulers: Schedulers, service: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leader = schedulers.leader(service)
+        leader.commit(self.FULL)
+        written: list[list[str]] = []
+        commit = leader.commit
+
+        def spied(writes: Writes) -> None:
+            written.append([path for path, _ in writes])
+            commit(writes)
+
+        monkeypatch.setattr(leader, "commit", spied)
+        leader.wipe()
+        assert written[-1] == [LAST_RECORD]
+        assert LAST_RECORD not in written[0]
+
+    def test_a_stale_leader_wipes_nothing(
+        self, schedulers: Schedulers, operator: KazooClient, service: str
+    ) -> None:
+        stale = schedulers.leader(service)
+        stale.commit(self.FULL)
+        _, stat = operator.get(f"{service_root(service)}/epoch")
+        operator.set(f"{service_root(service)}/epoch", b'{"epoch": 9}', version=stat.version)
+        with pytest.raises(Fenced):
+            stale.wipe()
+        assert operator.exists(f"{service_root(service)}/pods/a-0") is not None
+
+    def test_lost_answers_do_not_stop_it(
+        self, schedulers: Schedulers, relay: Relay, operator: KazooClient, service: str
+    ) -> None:
+        leader = schedulers.leader(service, hosts=relay.hosts)
+        leader.commit(self.FULL)
+        relay.lose_answer()
+        leader.wipe()
+        assert operator.exists(f"{service_root(service)}/epoch") is None
+        assert operator.exists(f"{service_root(service)}/pods") is None
+
+    def test_a_standby_does_not_install_it_anew(self, schedulers: Schedulers, service: str) -> None:
+        leader = schedulers.leader(service)
+        leader.commit(self.FULL)
+        standby = schedulers.open(service, address="two.example:8080")
+        ended: list[BaseException] = []
+
+        def stand() -> None:
+            try:
+                standby.elect(schedulers.stop, schedulers.told.append)
+            except Uninstalled as error:
+                ended.append(error)
+
+        threading.Thread(target=stand, daemon=True).start()
+        until(lambda: schedulers.told)
+        leader.wipe()
+        until(lambda: ended)
+        assert "was uninstalled" in str(ended[0])
 
 
 class TestInterruptions:

@@ -328,8 +328,8 @@ def test_a_removed_framework_is_told_so(
     again = Framework(one_agent.master_url, role, framework_id=framework_id)
     frameworks.append(again)
     again.start()
-    until(lambda: again.heard.of("fatal"), SECONDS)
-    assert f"no longer accepts framework {framework_id}" in again.heard.of("fatal")[0]
+    until(lambda: again.heard.of("removed"), SECONDS)
+    assert f"no longer accepts framework {framework_id}" in again.heard.of("removed")[0]
     assert again.heard.of("subscribed") == []
 
 

@@ -413,6 +413,15 @@ class Agent:
                 self._update(task, "TASK_FAILED", "SOURCE_AGENT", reason=reason)
         self._send(lambda: self._master().executor_exited(self, executor.id))
 
+    def shut_down(self) -> None:
+        """The framework is over: all its executors end, and nobody is told."""
+        for executor in list(self.executors.values()):
+            del self.executors[executor.id]
+            for task in executor.tasks.values():
+                task.alive = False
+                self.tasks.pop(task.id, None)
+        self.tasks.clear()
+
     def _maybe_exit(self, executor: Executor) -> None:
         """An executor without tasks ends, unless another joins it in time."""
         if all(task.terminal for task in executor.tasks.values()):

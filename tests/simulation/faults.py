@@ -14,6 +14,9 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 
+UNINSTALLED = 0.08
+"""The share of runs that end with the service uninstalled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -33,7 +36,8 @@ class Fault:
 def plan(seed: int) -> list[Fault]:
     """The faults of a seed: a random choice of kinds, more or less dense."""
     chance = random.Random(f"faults {seed}")
-    kinds = chance.sample(sorted(KINDS), chance.randint(2, len(KINDS)))
+    usual = sorted(KINDS.keys() - {"uninstall"})
+    kinds = chance.sample(usual, chance.randint(2, len(usual)))
     until = chance.choice((10.0, 60.0, 300.0, 900.0))
     number = chance.choice((3, 10, 25, 50))
     times = [chance.uniform(0.5, until) for _ in range(number)]
@@ -43,6 +47,10 @@ def plan(seed: int) -> list[Fault]:
     faults = [
         Fault(round(time, 2), chance.choice(kinds), chance.randrange(10_000)) for time in times
     ]
+    end = random.Random(f"uninstall {seed}")
+    if end.random() < UNINSTALLED:  # the later faults meet it
+        at = round(end.uniform(until / 3, until), 2)
+        faults.append(Fault(at, "uninstall", end.randrange(10_000)))
     return sorted(faults, key=lambda fault: fault.at)
 
 
@@ -225,6 +233,11 @@ def destroy(world: World, pick: int) -> None:
         world.order(ev.Verb.VOLUMES_DESTROY, volume)
 
 
+def uninstall(world: World, pick: int) -> None:
+    """By an operator's order, or by the environment the scheduler is started with from now on."""
+    world.uninstall(by_order=pick % 2 == 0)
+
+
 def update(world: World, pick: int) -> None:
     world.update(pick)
 
@@ -295,6 +308,7 @@ KINDS: dict[str, Callable[[World, int], None]] = {
         pod_restart,
         pod_replace,
         destroy,
+        uninstall,
         update,
         plan_start,
         plan_stop,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from holdfast.service.encode import config_id
 from holdfast.service.model import ServiceSpec
-from holdfast.state.store import Writes
+from holdfast.state.store import LAST_RECORD, Writes
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
 from tests.simulation.plan_judge import PlanJudge
@@ -26,6 +26,7 @@ class Judge:
         self.schedulers: list[Scheduler] = []
         self.replaced: dict[str, float] = {}
         self.ordered: set[str] = set()
+        self.uninstalling = False
         self._clock = clock
         self._records = records
         self._log = log
@@ -53,7 +54,8 @@ class Judge:
 
     def _stored(self, writes: Writes) -> None:
         self.plans.stored(writes)
-        self.replacements.stored(writes)
+        if not self.uninstalling:  # there is nobody left to hand anything over to
+            self.replacements.stored(writes)
 
     def after_step(self) -> None:
         if self._records.stale_writes:
@@ -77,8 +79,17 @@ class Judge:
         self.violate("REFUSED", f"{task_id} breaks a rule of Mesos: {why}")
 
     def destroying(self, volume_id: str) -> None:
-        if volume_id not in self.ordered or volume_id not in self._records.recorded_intents:
+        if not self._may_go(volume_id) or volume_id not in self._records.recorded_intents:
             self.violate("I3", f"DESTROY of {volume_id}, which no operator named")
+
+    def _may_go(self, volume_id: str) -> bool:
+        """Whether an operator named the volume, or had all that is known uninstalled."""
+        known = self._records.recorded_volumes
+        return volume_id in self.ordered or (self.uninstalling and volume_id in known)
+
+    def tearing_down(self) -> None:
+        if b'"deregistering":true' not in self._records.raw.get(LAST_RECORD, b""):
+            self.violate("I9", "the framework is torn down before that is stored")
 
     # -- what agents do -----------------------------------------------------------------------
 
@@ -152,7 +163,7 @@ class Judge:
         return min(self._records.recorded_tasks.get(id_, -1e9) for id_ in executor.tasks)
 
     def volume_destroyed(self, agent: Agent, volume: Volume) -> None:
-        if volume.id not in self.ordered:
+        if not self._may_go(volume.id):
             self.violate("I3", f"volume {volume.id} of {volume.pod} is lost")
 
     def task_at_goal(self, task: Task) -> None:

@@ -45,6 +45,7 @@ class Watch(Protocol):
     def launched(self, info: Json, agent: Agent) -> None: ...
     def destroying(self, volume_id: str) -> None: ...
     def refused(self, task_id: str, why: str) -> None: ...
+    def tearing_down(self) -> None: ...
 
 
 class Master:
@@ -65,20 +66,24 @@ class Master:
         self.unreachable: set[str] = set()
         self.recovered: set[str] = set()
         self.gone: set[str] = set()
+        self.completed: set[str] = set()
         self.offers: dict[str, tuple[str, Bag]] = {}
         self._frameworks = 0
         self._allocating = False
 
     # -- subscriptions ------------------------------------------------------------------------
 
-    def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> str:
+    def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> None:
+        if framework_id in self.completed:
+            subscriber.deliver("ERROR", "Framework has been removed")
+            return
         if framework_id is None:
             self._frameworks += 1
             framework_id = f"framework-{self.generation}.{self._frameworks}"
             if self.tasks or self.subscriber is not None:
                 # Another framework beside the first: one that knows no id yet and was overtaken.
                 subscriber.deliver("SUBSCRIBED", framework_id)
-                return framework_id
+                return
         if self.subscriber is not None and self.subscriber.open:
             self.subscriber.deliver("ERROR", "Framework failed over")
             self.subscriber.open = False
@@ -88,7 +93,6 @@ class Master:
         self.suppressed = suppressed
         subscriber.deliver("SUBSCRIBED", framework_id)
         self._allocate_soon()
-        return framework_id
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """The connection of that subscription broke, and the master noticed."""
@@ -121,6 +125,8 @@ class Master:
         self.recovered.discard(agent.id)
         self._rescind_all(agent.id)
         agent.open_session()
+        if self.framework_id in self.completed:
+            agent.shut_down()
         known = Known(agent.id, agent, dict(agent.total))
         self.agents[agent.id] = known
         self._log(f"master: {agent.hostname} registered as {agent.id}")
@@ -242,6 +248,7 @@ class Master:
             known.agent.close_session()
         self.agents.clear()
         self.tasks.clear()
+        self.completed.clear()  # the registry knows agents, not frameworks
         generation = self.generation
         self._clock.after(seconds, self._leads)
         self._clock.after(
@@ -309,8 +316,25 @@ class Master:
                 self._reconcile(body["tasks"])
             case "ACKNOWLEDGE":
                 self._acknowledge(body)
+            case "TEARDOWN":
+                self._tear_down()
             case _:
                 raise AssertionError(f"the simulation knows no {kind}")
+
+    def _tear_down(self) -> None:
+        """Master::teardown: the framework is over, here and on every agent that can be reached."""
+        assert self.framework_id is not None
+        self._log(f"TEARDOWN of {self.framework_id}")
+        self._watch.tearing_down()
+        self.completed.add(self.framework_id)
+        if self.subscriber is not None:
+            self.subscriber.open = False
+        self._drop_subscription()
+        self.tasks.clear()
+        for known in self.agents.values():
+            known.executors.clear()
+            known.infos.clear()
+            known.send(known.agent.shut_down)
 
     def _accept(self, body: Json) -> None:
         ids = [offer["value"] for offer in body["offer_ids"]]

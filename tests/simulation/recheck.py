@@ -13,7 +13,7 @@ from holdfast.core.agenda import Agenda, launched_to_leave
 from holdfast.core.core import Core
 from holdfast.core.index import Index
 from holdfast.core.ledger import Ledger
-from holdfast.core.startup import Stored, open_ledger
+from holdfast.core.startup import Stored, open_ledger, open_uninstall
 from holdfast.plans.derive import BUILT_IN, DECOMMISSION, DEPLOY, all_plans, surplus
 from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.plans.progress import Share
@@ -100,6 +100,16 @@ class RecheckedCore(TracedCore):
         core._ids = ids
         ledger, errors = open_ledger(stored, spec)
         core._twin = Core(ledger, SETTINGS, lambda: next(core._given), errors)
+        return core
+
+    @classmethod
+    def start_uninstall(
+        cls, stored: Stored, spec: ServiceSpec, new_id: Callable[[], str], now: float
+    ) -> "RecheckedCore":
+        core = super().start_uninstall(stored, spec, new_id, now)
+        assert isinstance(core, RecheckedCore)
+        core._ids = []
+        core._twin = Core(open_uninstall(stored, spec, now), SETTINGS, lambda: next(core._given))
         return core
 
     def step(self, events: Any, now: float) -> list[ef.Effect]:

@@ -8,14 +8,14 @@ from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.startup import Stored, open_ledger
+from holdfast.core.startup import Stored, open_ledger, open_uninstall
 from holdfast.engine import Answer, Engine
-from holdfast.mesos.channel import SENT, CallResult, rejected, unknown
+from holdfast.mesos.channel import SENT, CallResult, Outcome, rejected, unknown
 from holdfast.mesos.messages import MasterInfo
 from holdfast.mesos.parse import parse_offer, parse_task_status
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
-from holdfast.state.store import Fenced, StoreUnavailable, Writes
+from holdfast.state.store import LAST_RECORD, Fenced, StoreUnavailable, Writes
 from tests.simulation.clock import START, Clock
 from tests.simulation.mesos import Master
 from tests.simulation.registry import REGION
@@ -39,11 +39,14 @@ class Records:
         self.stale_writes: list[str] = []
         self.recorded_tasks: dict[str, float] = {}
         self.recorded_intents: set[str] = set()
+        self.recorded_volumes: set[str] = set()
         self.watch: Callable[[Writes], None] = lambda writes: None
 
     def note(self, writes: Writes, now: float) -> None:
         """Remember what was ever stored, and tasks since when, for whoever judges what is sent."""
         for path, data in writes:
+            if data is not None and path.startswith(("pods/", "retired/")) and data["reservation"]:
+                self.recorded_volumes |= {volume[0] for volume in data["reservation"]["volumes"]}
             if data is not None and path.startswith("pods/"):
                 for task in data["tasks"]:
                     self.recorded_tasks.setdefault(task["id"], now)
@@ -75,6 +78,20 @@ class FencedStore(MemoryStore):
             self._shared.stale_writes.append(str([path for path, _ in writes]))
         super().commit(writes)
         self._shared.note(writes, self._clock.now)
+        self._boundary()
+
+    def wipe(self) -> None:
+        self._boundary()
+        if self._clock.now < self._shared.away_until:
+            self.fail_next(StoreUnavailable("the simulated ZooKeeper is away"))
+        elif self.epoch != self._shared.epoch and self.fence:
+            raise Fenced("another scheduler leads")
+        last = self.records.get(LAST_RECORD)
+        super().wipe()
+        if last is not None:  # it is deleted after all others
+            self.records[LAST_RECORD] = last
+            self._boundary()
+            del self.records[LAST_RECORD]
         self._boundary()
 
 
@@ -125,6 +142,13 @@ class TracedCore(Core):
         ledger, errors = open_ledger(stored, spec)
         return cls(ledger, SETTINGS, new_id, errors)
 
+    @classmethod
+    def start_uninstall(
+        cls, stored: Stored, spec: ServiceSpec, new_id: Callable[[], str], now: float
+    ) -> "TracedCore":
+        """The same with SDK_UNINSTALL in its environment."""
+        return cls(open_uninstall(stored, spec, now), SETTINGS, new_id)
+
     def step(self, events: Any, now: float) -> list[ef.Effect]:
         effects = super().step(events, now)
         for effect in effects:
@@ -149,6 +173,7 @@ class Scheduler:
         spec: ServiceSpec,
         log: Callable[[str], None],
         on_exit: Callable[["Scheduler", str], None],
+        uninstall: bool = False,
     ) -> None:
         self.name = name
         self.alive = True
@@ -166,7 +191,11 @@ class Scheduler:
         self._stream: Stream | None = None
         self._last_cycle = clock.now
         self.store = FencedStore(records, clock, self._boundary)
-        self.core = self.core_type.start(self.store.load(), spec, self._new_id)
+        stored = self.store.load()
+        if uninstall:
+            self.core = self.core_type.start_uninstall(stored, spec, self._new_id, self._time())
+        else:
+            self.core = self.core_type.start(stored, spec, self._new_id)
         self.core.log = self._log
         self.engine = Engine(
             *(self.core, self.store, self, self._new_id, self._inspect),
@@ -174,6 +203,8 @@ class Scheduler:
             pause=self._pause,
         )
         self._log("starts")
+        ledger = self.core.ledger
+        self._over = ledger.uninstalling is not None and ledger.framework_id is None
         self._connect_soon(0.1, 1.0)
         self._tick()
 
@@ -210,6 +241,19 @@ class Scheduler:
         result = self._call(message)
         self._boundary()
         return result
+
+    def teardown(self) -> CallResult:
+        result = self.call({"type": "TEARDOWN"})
+        if result.outcome is Outcome.SENT:
+            self._end_stream()
+        return result
+
+    def _end_stream(self) -> None:
+        """The framework is over: nothing more is heard, and no subscription tried."""
+        self._over = True
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.heard = False
 
     def _call(self, message: Mapping[str, Any]) -> CallResult:
         stream = self._stream
@@ -329,7 +373,7 @@ class Scheduler:
         self._clock.after(self._clock.between(low, high), self._connect)
 
     def _connect(self) -> None:
-        if not self.alive or self._stream is not None:
+        if not self.alive or self._stream is not None or self._over:
             return
         if not self._master.up:
             self._connect_soon(1.0, 4.0)
@@ -397,6 +441,9 @@ class Scheduler:
                 self.post(ev.StatusReceived(parse_task_status(body)))
             case "FAILURE":
                 self.post(ev.AgentFailed(*body))
+            case "ERROR" if "removed" in body and self.core.deregisters:
+                self._end_stream()
+                self.post(ev.FrameworkRemoved())
             case "ERROR":
                 if self._busy:
                     self._dying = True

@@ -1,6 +1,6 @@
 """The judge can find something: each bug planted here is seen within some hundred seeds."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,10 @@ from holdfast.core import agenda, allocation, core, leftovers, moves
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.demand import Demand, Wish
+from holdfast.core.ledger import Ledger
 from holdfast.core.moves import Stop
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.uninstall import Uninstall
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.engine import Engine
 from holdfast.mesos.messages import Resource
@@ -181,6 +183,28 @@ def lets_go_without_the_last_steps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(agenda, "leaving_steps", lambda *arguments: ())
 
 
+def uninstalls_without_orders(patch: pytest.MonkeyPatch) -> None:
+    """What is retired is destroyed, and no intent that names the volume is stored."""
+
+    def ordered(self: leftovers.Leftovers, resource: Resource) -> str | None:
+        retired = self._ledger.retired.values()
+        names = {v.id for left in retired for v in left.reservation.volumes}
+        return resource.persistence_id if resource.persistence_id in names else None
+
+    patch.setattr(leftovers.Leftovers, "_ordered", ordered)
+    patch.setattr(Ledger, "put_intent", lambda self, intent: None)
+
+
+def tears_down_at_once(patch: pytest.MonkeyPatch) -> None:
+    def step(self: Uninstall, quarantined: Any, now: float) -> Iterator[ef.Effect]:
+        record = self._ledger.uninstalling
+        if record is not None and not record.done and self._subscribed is not None:
+            self._ledger.put_uninstalling(replace(record, deregistering=True))
+            yield ef.Teardown()
+
+    patch.setattr(Uninstall, "step", step)
+
+
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
     (starts_beside_its_predecessor, {"I2"}, 60, None),
@@ -198,6 +222,8 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (never_suppresses, {"I10"}, 0, None),
     (never_asks, {"LIVENESS"}, 10, None),
     (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 130, None),
+    (uninstalls_without_orders, {"I3"}, 0, None),
+    (tears_down_at_once, {"UNINSTALL"}, 0, None),
     (never_acknowledges, {"I5", "LIVENESS"}, 0, None),
     (launches_at_once_what_is_replaced, {"I11"}, 5, "hdfs"),
     (forgets_what_others_owe, {"I11"}, 5, "cassandra"),

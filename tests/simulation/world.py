@@ -22,6 +22,7 @@ from tests.simulation.judge import Judge
 from tests.simulation.mesos import Master
 from tests.simulation.scheduler import Records, Scheduler
 from tests.simulation.services import updated
+from tests.simulation.uninstall import settle_uninstall
 
 CONVERGE_SECONDS = 2400.0
 """Virtual seconds a service may take to be whole again once nothing goes wrong any more."""
@@ -48,6 +49,8 @@ class World:
         self._promises = Promises()
         self._starting = False
         self._target = spec
+        self.uninstalling = False
+        self.uninstalled_at = 0.0
         self.judge.agents = self.agents
         self.judge.schedulers = self.schedulers
         self.judge.target(spec)
@@ -71,11 +74,19 @@ class World:
         name = f"scheduler {len(self.schedulers) + 1}"
         self.schedulers.append(
             Scheduler(
-                name, self.clock, self.master, self.records, self._target, self.log, self._exited
+                name,
+                self.clock,
+                self.master,
+                self.records,
+                self._target,
+                self.log,
+                self._exited,
+                self.uninstalling,
             )
         )
-        for text in self._promises.broken(self.newest.core.ledger.orders):
-            self.judge.violate("I9", text)
+        if not self.uninstalling:
+            for text in self._promises.broken(self.newest.core.ledger.orders):
+                self.judge.violate("I9", text)
 
     def _exited(self, scheduler: Scheduler, reason: str) -> None:
         # Whoever led before the newest cannot be elected: its session has ended, unknown to it.
@@ -149,6 +160,17 @@ class World:
         self.log(f"operator: update to version {self._updates}")
         self.newest.die()
 
+    def uninstall(self, by_order: bool) -> None:
+        """The operator wants the service gone, whichever scheduler runs or is started."""
+        if not self.uninstalling:
+            self.uninstalled_at = self.clock.now
+        self.judge.uninstalling = self.uninstalling = True
+        if by_order:
+            self.order(ev.Verb.UNINSTALL, self.spec.name)
+        else:
+            self.log("operator: SDK_UNINSTALL from now on")
+            self.newest.die()
+
     # -- the end of a run ---------------------------------------------------------------------
 
     def heal(self) -> None:
@@ -166,6 +188,9 @@ class World:
 
     def settle(self) -> None:
         """Run until the service is whole and silent, and judge what that leaves."""
+        if self.uninstalling:
+            settle_uninstall(self)
+            return
         deadline = self.clock.now + CONVERGE_SECONDS
         next_help = self.clock.now + 240.0
         next_word = self.clock.now

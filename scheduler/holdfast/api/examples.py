@@ -100,6 +100,28 @@ _EXAMPLES: dict[Any, Any] = {
         "since": 1700000000.0,
         "age": 60.0,
     },
+    shapes.RetiredBody: {
+        "reservation": "3f0c5a0e7d1b4c6f",
+        "pod": "hello-1",
+        "agent": "10.0.0.9",
+        "volumes": ["7d1b4c6f3f0c5a0e"],
+        "reason": "replaced by the operator",
+        "since": 1700000000.0,
+    },
+    shapes.UninstallBody: {
+        "service": "hello-world",
+        "state": "under-way",
+        "since": 1700000000.0,
+        "forgotten": [
+            {
+                "pod": "hello-1",
+                "agent": "10.0.0.9",
+                "volumes": ["7d1b4c6f3f0c5a0e"],
+                "at": 1700000600.0,
+            }
+        ],
+        "left": [{"id": "c0a1/cpus@5d8b-S3", "kind": "cpus", "size": 0.5, "agent": "10.0.0.9"}],
+    },
     shapes.HealthBody: {
         "service": "hello-world",
         "status": "running",

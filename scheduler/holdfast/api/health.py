@@ -10,8 +10,9 @@ def health(view: View) -> tuple[int, HealthBody]:
     """The HTTP status and body; what comes first here wins over what comes after.
 
     500 a plan has errors; 503 not subscribed to a master; 208 waits after failures; 207 waits for
-    an operator; 202 deploying; 203 recovering or decommissioning; 200 running. (dcos-commons' 204
-    and 205 cannot carry a body: 202 and 203 stand for them.)
+    an operator; 202 deploying or uninstalling; 203 recovering or decommissioning; 200 running, or
+    uninstalled, subscribed or not. (dcos-commons' 204 and 205 cannot carry a body: 202 and 203
+    stand for them.)
     """
     errors = [error for plan in view.plans for error in plan.errors]
     # A plan of the operator's own that nobody started, or that was paused, keeps nobody waiting.
@@ -23,9 +24,13 @@ def health(view: View) -> tuple[int, HealthBody]:
     built_in = [plan for plan in unfinished if plan.name in BUILT_IN]
     if errors:
         code, status, message = 500, "error", "; ".join(errors)
+    elif view.uninstalling is not None and view.uninstalling.done:
+        code, status, message = 200, "uninstalled", "nothing is left; this scheduler can be stopped"
     elif not view.connected:
         code, status = 503, "disconnected"
         message = "not subscribed to a Mesos master; tasks run on, nothing new is started"
+    elif view.uninstalling is not None:
+        code, status, message = 202, "uninstalling", "the deploy plan shows how far it is"
     elif delayed := _names(unfinished, Status.DELAYED):
         code, status, message = 208, "delayed", f"waits after failures to go on with {delayed}"
     elif waiting := _names(unfinished, Status.WAITING):

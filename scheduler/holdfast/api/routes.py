@@ -29,6 +29,7 @@ from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
 from holdfast.api.source import ServiceSource, ask
 from holdfast.api.state_routes import add_state
+from holdfast.api.uninstall_routes import add_retired, add_uninstall
 from holdfast.core.events import Verb
 
 # The default response keeps FastAPI from documenting validation errors of its own shape.
@@ -48,6 +49,8 @@ def api_router(
     add_pods(router, source, answer_seconds)
     add_explanations(router, source)
     _add_volumes(router, source, answer_seconds)
+    add_retired(router, source, answer_seconds)
+    add_uninstall(router, source, answer_seconds)
     _add_endpoints(router, source)
     add_state(router, source, answer_seconds)
     add_configurations(router, source)

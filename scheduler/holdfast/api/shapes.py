@@ -275,3 +275,42 @@ class EventsBody(TypedDict):
 class DecisionBody(TypedDict):
     at: float
     text: str
+
+
+class ForgottenBody(TypedDict):
+    """`at` is seconds since the epoch."""
+
+    pod: str
+    agent: str
+    volumes: list[str]
+    at: float
+
+
+class LeftBody(TypedDict):
+    """`size` is MB for disk and memory, a count for CPUs and ports."""
+
+    id: str
+    kind: str
+    size: float
+    agent: str
+
+
+class UninstallBody(TypedDict):
+    """`state` is `none`, `under-way` or `done`; `since` is seconds since the epoch."""
+
+    service: str
+    state: str
+    since: float | None
+    forgotten: list[ForgottenBody]
+    left: list[LeftBody]
+
+
+class RetiredBody(TypedDict):
+    """A reservation an instance has left behind; `since` is seconds since the epoch."""
+
+    reservation: str
+    pod: str
+    agent: str
+    volumes: list[str]
+    reason: str
+    since: float

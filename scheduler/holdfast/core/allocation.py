@@ -1,6 +1,6 @@
 """Offers put to use: pods started, leftovers cleaned up, the rest declined."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,8 +99,12 @@ class Allocation:
         wanted: Sequence[Wanted],
         home_region: str | None,
         now: float,
+        closing: Iterable[str] = (),
     ) -> Result:
-        """Use the offers, all of them, for the wanted pod instances in their order."""
+        """Use the offers, all of them, for the wanted pod instances in their order.
+
+        Those of the agents `closing` are wanted again soon.
+        """
         assert self._ledger.framework_id is not None
         result = Result()
         by_key = pools(offers)
@@ -117,7 +121,7 @@ class Allocation:
             result.started.append(some.name)
         for key, pool in by_key.items():
             todo[key] += self.leftovers.clean(pool, result.decisions, now)
-        self._answer(by_key, todo, wanted, result)
+        self._answer(by_key, todo, wanted, closing, result)
         return result
 
     def _launch(
@@ -350,10 +354,11 @@ class Allocation:
         by_key: Mapping[PoolKey, AgentPool],
         todo: Mapping[PoolKey, Sequence[Mapping[str, Any]]],
         wanted: Sequence[Wanted],
+        closing: Iterable[str],
         result: Result,
     ) -> None:
         """ACCEPT where something is to be done; DECLINE the rest, for as long as makes sense."""
-        waiting_at: set[str] = set()
+        waiting_at = set(closing)
         searching = False
         for name in {pod.name for pod in wanted} - set(result.started):
             pod = self._ledger.pods.get(name)

@@ -105,6 +105,44 @@ def destroy_volume(ledger: Ledger, volume_id: str, quarantined: Container[str], 
     return f"volume {volume_id} will be destroyed as soon as its agent offers it"
 
 
+def forget_retired(ledger: Ledger, target: str) -> str:
+    """Give up a reservation left on a machine that never returns: nothing is destroyed.
+
+    `target` is the id of a volume on it or of the reservation, or the pod instance that left it,
+    when it left but one.
+    """
+    found = [
+        left
+        for left in ledger.retired.values()
+        if target in (left.id, left.pod, left.reservation.resource_id)
+        or any(volume.id == target for volume in left.reservation.volumes)
+    ]
+    if not found:
+        raise Refused(
+            404,
+            f"nothing retired is called {target}; `holdfast volumes list` shows what is, and only"
+            " that can be forgotten. Nothing was changed",
+        )
+    if len(found) > 1:
+        ids = ", ".join(left.reservation.resource_id for left in found)
+        raise Refused(409, f"{target} left several: name one of {ids}. Nothing was changed")
+    (left,) = found
+    where = left.reservation.hostname
+    if any(task.live for task in left.tasks):
+        raise Refused(
+            409, f"a task of {left.pod} still runs on {where}; nothing was changed. Ask again later"
+        )
+    ledger.drop_retired(left.id)
+    for volume in left.reservation.volumes:
+        if volume.id in ledger.intents:
+            ledger.drop_intent(volume.id)
+    return (
+        f"what {left.pod} left on {where} is forgotten, and nothing of it destroyed. Should the"
+        " machine come back, its reservation and volumes are quarantined: kept until you destroy"
+        " them by name"
+    )
+
+
 def _pod(ledger: Ledger, name: str) -> Pod:
     pod = ledger.pods.get(name)
     if pod is not None:

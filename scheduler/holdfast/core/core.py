@@ -14,7 +14,13 @@ from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
 from holdfast.core.allocation import Allocation, launched_tasks
-from holdfast.core.commands import Refused, destroy_volume, replace_pod, restart_pod
+from holdfast.core.commands import (
+    Refused,
+    destroy_volume,
+    forget_retired,
+    replace_pod,
+    restart_pod,
+)
 from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
     Accept,
@@ -40,6 +46,7 @@ from holdfast.core.silence import Silence
 from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.tally import tally
+from holdfast.core.uninstall import Uninstall
 from holdfast.core.view import View
 from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
 from holdfast.core.withdrawal import Withdrawals
@@ -87,6 +94,7 @@ class Core:
         self._agenda = Agenda(ledger, new_id)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
+        self._uninstall = Uninstall(ledger)
         self._counters: dict[str, int] = {}
         self._out: list[Effect] = []
 
@@ -106,9 +114,13 @@ class Core:
         if self._connected:
             self._ask_again(now)
             self._want_offers(now)
+        self._out.extend(self._uninstall.step(self._allocation.leftovers.quarantined, now))
         for name, number in tally(self._out):
             self._count(name, number)
-        writes: list[Effect] = [Write(path, data) for path, data in self.ledger.take_writes()]
+        changes = self.ledger.take_writes()
+        if self._uninstall.done:  # nothing is stored any more, not even an order that is refused
+            return self._out
+        writes: list[Effect] = [Write(path, data) for path, data in changes]
         return writes + self._out
 
     def view(self, now: float) -> View:
@@ -130,19 +142,26 @@ class Core:
             retired=dict(ledger.retired),
             intents=dict(ledger.intents),
             quarantined=dict(self._allocation.leftovers.quarantined),
-            plans=LazyPlans(situation),
+            plans=(self._uninstall.plan(now),) if self._uninstall.begun else LazyPlans(situation),
             orders=situation.orders,
             explanations=explanations,
             counters=dict(self._counters),
             files=dict(ledger.files),
             deployed=ledger.deployed,
             updating=ledger.updating,
+            uninstalling=ledger.uninstalling,
         )
 
     @property
     def suppressed(self) -> bool:
         """Whether a new subscription is to begin without offers; safe from any thread."""
         return self._demand.suppressed
+
+    @property
+    def deregisters(self) -> bool:
+        """Whether the framework is being torn down; safe from any thread."""
+        record = self.ledger.uninstalling
+        return record is not None and record.deregistering
 
     # -- events -------------------------------------------------------------------------------
 
@@ -154,6 +173,7 @@ class Core:
                 self._connected = False
                 self._offers.clear()
                 self._withdrawals.clear()
+                self._uninstall.disconnected()
                 self._decide(f"disconnected: {reason}; tasks run on")
             case ev.OffersReceived(offers):
                 self._count("offers.received", len(offers))
@@ -175,12 +195,17 @@ class Core:
             case ev.AgentFailed(agent_id, executor_id):
                 if executor_id is None:
                     self._inspections.forget(agent_id)
+                self._uninstall.agent_failed(agent_id)
                 for task_id in self.ledger.live_tasks_on(agent_id):
                     self._reconciliation.ask(task_id, now)
             case ev.CallFailed():
                 self._call_failed(event, now)
             case ev.AgentInspected():
                 self._inspections.answered(event, now)
+            case ev.FrameworkRemoved():
+                self._connected = False
+                self._offers.clear()
+                self._out.extend(self._uninstall.removed())
             case ev.Command():
                 self._command(event, now)
                 self._journal(event, now)
@@ -200,6 +225,7 @@ class Core:
         self._reconciliation.start(self.ledger.unsettled_tasks(), now)
         self._out.append(Reconcile(()))
         self._sweep(now)
+        self._uninstall.subscribed(now)
         self._decide(f"subscribed to {event.master.url} as {event.framework_id}; reconciling")
 
     def _status(self, status: TaskStatus, now: float) -> None:
@@ -213,6 +239,7 @@ class Core:
         self._reconciliation.answered(status.task_id)
         if status.uuid and status.agent_id:
             self._out.append(Acknowledge(status.task_id, status.agent_id, status.uuid))
+        self._uninstall.heard(status, now)
         owner = self.ledger.owner_of(status.task_id)
         if owner is None:
             self._stray(status, now)
@@ -290,6 +317,15 @@ class Core:
         status = 200
         try:
             match event.verb:
+                case ev.Verb.UNINSTALL:
+                    text = self._uninstall.order(event.target, now)
+                case ev.Verb.PLAN_FORCE_COMPLETE if self._uninstall.begun:
+                    text = self._uninstall.force(event, now)
+                case _ if self._uninstall.begun:
+                    name = self.ledger.service.name
+                    raise Refused(
+                        409, f"{name} is being uninstalled; nothing else is done any more"
+                    )
                 case ev.Verb.POD_RESTART:
                     text = restart_pod(self.ledger, event.target, self._agenda.shortage)
                 case ev.Verb.POD_REPLACE:
@@ -303,6 +339,8 @@ class Core:
                     text = store_file(self.ledger, event.target, event.parameters)
                 case ev.Verb.STATE_REFRESH:
                     text = confirm_records(self.ledger)
+                case ev.Verb.VOLUMES_FORGET:
+                    text = forget_retired(self.ledger, event.target)
                 case _:
                     self._agenda.renew_orders(now)
                     plans = all_plans(self._agenda.situation(now, errors=self._errors))
@@ -327,6 +365,10 @@ class Core:
 
     def _decide_moves(self, now: float) -> None:
         """Make every move that needs no offer."""
+        if self._uninstall.begun:
+            for name in list(self._waiting):
+                self._goes_on(name)
+            return
         self._agenda.renew_orders(now)
         if self._agenda.update(now):
             self._sweep(now)
@@ -367,7 +409,13 @@ class Core:
         self._demand.offered(now)
         self._count("offers.processed", len(self._offers))
         wanted = tuple(self._agenda.wanted.values())
-        result = self._allocation.use(tuple(self._offers.values()), wanted, self._home_region, now)
+        offers = tuple(self._offers.values())
+        closing: set[str] = set()
+        if self._uninstall.begun:
+            self._uninstall.offered(offers, now)
+            wanted = ()
+            closing = self._uninstall.closing_agents()
+        result = self._allocation.use(offers, wanted, self._home_region, now, closing)
         self._offers.clear()
         for name, agents in result.refusals.items():
             known = self._waiting.get(name)
@@ -411,6 +459,7 @@ class Core:
         needs = set()
         if self._demand.instances_wait and self._inspections.answers:
             needs.add(f"agents told {self._inspections.answers} times what they can do")
+        needs |= self._uninstall.needs()
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)
         if now < self._sweep_until:

@@ -52,6 +52,16 @@ class Reconcile:
 
 
 @dataclass(frozen=True, slots=True)
+class Teardown:
+    """End the framework for good: the master kills whatever still runs of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """Delete every record, and all else the store keeps of the service."""
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     task_id: str
     agent_id: str
@@ -101,7 +111,7 @@ class Journalled:
     text: str
 
 
-Call = Accept | Decline | Suppress | Revive | Kill | Reconcile
-CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile)
+Call = Accept | Decline | Suppress | Revive | Kill | Reconcile | Teardown
+CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile, Teardown)
 Ack = Acknowledge | AcknowledgeOperation
-Effect = Write | Call | Ack | InspectAgent | Reply | Decision | Journalled
+Effect = Write | Wipe | Call | Ack | InspectAgent | Reply | Decision | Journalled

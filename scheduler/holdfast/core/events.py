@@ -78,6 +78,11 @@ class ShortageChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameworkRemoved:
+    """The framework is torn down; the master has nothing of it any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed."""
 
@@ -88,6 +93,8 @@ class Verb(StrEnum):
     POD_RESTART = "pod restart"
     POD_REPLACE = "pod replace"
     VOLUMES_DESTROY = "volumes destroy"
+    VOLUMES_FORGET = "volumes forget"
+    UNINSTALL = "uninstall"
     PLAN_START = "plan start"
     PLAN_STOP = "plan stop"
     PLAN_CONTINUE = "plan continue"
@@ -102,9 +109,9 @@ class Verb(StrEnum):
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `target` names the pod instance (`etcd-0`), the volume (its persistence id) or the plan; a
-    command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
-    of a custom plan, or hold the `content` of a file. `by` is
+    `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan or, to
+    uninstall it, the service; a command on a plan may be about one `phase`, or one `step` of it;
+    `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
     who gave it.
     """
 
@@ -128,6 +135,7 @@ Event = (
     | CallFailed
     | AgentInspected
     | ShortageChanged
+    | FrameworkRemoved
     | Tick
     | Command
 )

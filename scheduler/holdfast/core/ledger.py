@@ -10,6 +10,14 @@ from holdfast.core.effects import Reply
 from holdfast.core.events import Command
 from holdfast.core.index import Index
 from holdfast.core.journal import Entry, Journal, entry_to_json, journal_path
+from holdfast.core.uninstall_record import (
+    UNINSTALLING_PATH,
+    Holding,
+    Uninstalling,
+    holding_path,
+    holding_to_json,
+    uninstalling_to_json,
+)
 from holdfast.plans.derive import surplus
 from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
@@ -54,6 +62,8 @@ class Ledger:
         journal: Iterable[Entry] = (),
         deployed: str | None = None,
         updating: bool = False,
+        uninstalling: Uninstalling | None = None,
+        holdings: Mapping[str, Holding] | None = None,
     ) -> None:
         """`configs` holds the target and every configuration a pod was launched with, by id.
 
@@ -72,6 +82,8 @@ class Ledger:
         self.files: dict[str, str] = dict(files or {})
         self.deployed = deployed
         self.updating = updating
+        self.uninstalling = uninstalling
+        self.holdings: dict[str, Holding] = dict(holdings or {})
         self.index = Index()
         self._kept: Map[str, Pod] = Map()
         self._followers: list[dict[str, None]] = []
@@ -127,6 +139,19 @@ class Ledger:
         entry = self.journal.note(command, reply, now)
         self._write(journal_path(entry), entry_to_json(entry))
         return entry
+
+    def put_uninstalling(self, record: Uninstalling) -> None:
+        self.uninstalling = record
+        self._write(UNINSTALLING_PATH, uninstalling_to_json(record))
+
+    def put_holding(self, holding: Holding) -> None:
+        self.holdings[holding.id] = holding
+        self._write(holding_path(holding.id), holding_to_json(holding))
+
+    def forget_all(self, record: Uninstalling) -> None:
+        """Nothing is to be written any more: the store is about to be wiped."""
+        self.uninstalling = record
+        self._writes = {}
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""

@@ -18,9 +18,11 @@ from holdfast.placement.resources import by_provider, without_volume
 from holdfast.records import Retired
 
 GONE_SECONDS = 5.0
+UNSEEN_SECONDS = 60.0
 LOOK_SECONDS = 10.0
-"""How long something must be missing from its agent's offers to be taken for gone, and for how
-long after that an offer is asked for to see it."""
+"""How long something must be missing from its agent's offers to be taken for gone: what was ordered
+gone; a place whose volumes an executor that is ending may still hold, since nobody saw them go. And
+for how long after that an offer is asked for to see it."""
 
 
 class Leftovers:
@@ -29,7 +31,8 @@ class Leftovers:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.quarantined: dict[str, Quarantined] = {}
-        self._absent_since: dict[str, float] = {}
+        self._absent: dict[str, tuple[float, float]] = {}
+        self._destroyed: set[str] = set()
         self._seen: set[str] = set()
 
     def clean(self, pool: AgentPool, decisions: list[str], now: float) -> list[dict[str, Any]]:
@@ -47,6 +50,7 @@ class Leftovers:
             for resource in resources:
                 ordered = self._ordered(resource)
                 if ordered:
+                    self._destroyed.add(ordered)
                     destroy.append(resource.raw)
                     unreserve.append(without_volume(resource.raw))
                     decisions.append(
@@ -135,24 +139,32 @@ class Leftovers:
                 (left.reservation.agent_id, role) == pool.key
                 and all(volume.id in self._ledger.intents for volume in volumes)
                 and all(task.dead for task in left.tasks)
-                and self._missing(left.id, present(left.reservation, pool), now)
+                and self._missing(
+                    left.id, present(left.reservation, pool), now, self._patience(left)
+                )
             ):
+                self._destroyed -= {volume.id for volume in volumes}
                 self._ledger.drop_retired(left.id)
                 for volume in volumes:
                     self._ledger.drop_intent(volume.id)
 
-    def _missing(self, name: str, seen: bool, now: float) -> bool:
+    def _patience(self, left: Retired) -> float:
+        seen_to_go = all(volume.id in self._destroyed for volume in left.reservation.volumes)
+        return GONE_SECONDS if seen_to_go else UNSEEN_SECONDS
+
+    def _missing(self, name: str, seen: bool, now: float, patience: float = GONE_SECONDS) -> bool:
         if seen:
-            self._absent_since.pop(name, None)
+            self._absent.pop(name, None)
             return False
-        if now - self._absent_since.setdefault(name, now) < GONE_SECONDS:
+        since, _ = self._absent.setdefault(name, (now, patience))
+        if now - since < patience:
             return False
-        del self._absent_since[name]
+        del self._absent[name]
         return True
 
     def looks_again(self, now: float) -> bool:
         """Whether an offer is wanted now, to see that what was missing once is still missing."""
         return any(
-            GONE_SECONDS <= now - since < GONE_SECONDS + LOOK_SECONDS
-            for since in self._absent_since.values()
+            patience <= now - since < patience + LOOK_SECONDS
+            for since, patience in self._absent.values()
         )

@@ -6,6 +6,13 @@ from typing import Any, TypeVar
 from holdfast import records
 from holdfast.core.journal import entry_from_json
 from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.core.uninstall_record import (
+    HOLDINGS,
+    UNINSTALLING_PATH,
+    Uninstalling,
+    holding_from_json,
+    uninstalling_from_json,
+)
 from holdfast.plans.orders import orders_from_json
 from holdfast.service.changes import refusals
 from holdfast.service.encode import config_id, from_json
@@ -62,11 +69,50 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         files=_all(stored, "files/", lambda data: str(data["content"])),
         deployed=deployed["config"] if deployed else None,
         updating=updating,
+        uninstalling=_uninstalling(stored),
+        holdings=_by(lambda h: h.id, _all(stored, HOLDINGS, holding_from_json)),
     )
     if is_new:
         ledger.store_target()
     ledger.drop_unused_configs()
     return ledger, errors
+
+
+def open_uninstall(stored: Stored, candidate: ServiceSpec, now: float) -> Ledger:
+    """The ledger of a service that is to be uninstalled, by the word of whoever starts the process.
+
+    It goes on being what it was: `candidate` counts only where nothing is stored. Without any
+    records all is done. `now` is seconds since the epoch. Raises BadRecord.
+    """
+    if not stored:
+        ledger = Ledger(candidate, config_id(candidate), {config_id(candidate): candidate})
+        ledger.uninstalling = Uninstalling(now, deregistering=True, done=True)
+        return ledger
+    target = stored.get(TARGET_PATH, {}).get("id")
+    path = f"configs/{target}"
+    former = _all(stored, path, lambda data: from_json(dict(data))).get("")
+    if former is None and _uninstalling(stored) is not None:
+        # The records were being wiped: what is left of them tells nothing that is needed.
+        stored = {UNINSTALLING_PATH: stored[UNINSTALLING_PATH]}
+    ledger, _ = open_ledger(stored, former or candidate)
+    if ledger.uninstalling is None:
+        ledger.put_uninstalling(Uninstalling(now))
+    return ledger
+
+
+def is_being_uninstalled(stored: Stored) -> bool:
+    """Whether somebody gave the word, for which there is no way back."""
+    return UNINSTALLING_PATH in stored
+
+
+def _uninstalling(stored: Stored) -> Uninstalling | None:
+    data = stored.get(UNINSTALLING_PATH)
+    if data is None:
+        return None
+    try:
+        return uninstalling_from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRecord(UNINSTALLING_PATH, error) from error
 
 
 def _all(stored: Stored, prefix: str, read: Callable[[Mapping[str, Any]], T]) -> dict[str, T]:

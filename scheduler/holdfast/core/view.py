@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.core.uninstall_record import Uninstalling
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
@@ -61,3 +62,4 @@ class View:
     files: Mapping[str, str] = field(default_factory=dict)
     deployed: str | None = None
     updating: bool = False
+    uninstalling: Uninstalling | None = None

@@ -68,6 +68,10 @@ class SchedulerListener(Protocol):
         """Final: another scheduler subscribed with our framework id. The process should exit."""
         ...
 
+    def removed(self, message: str) -> None:
+        """Final: the master knows that this framework was torn down, or given up."""
+        ...
+
     def fatal(self, message: str) -> None:
         """Final: the master refuses this framework. The process should exit; tasks run on."""
         ...
@@ -318,7 +322,7 @@ class SchedulerConnection:
                 "it was torn down, or no scheduler was connected for longer than its failover "
                 "timeout. Its tasks have been killed; reservations and volumes, with their data, "
                 "are still on the agents. Nothing is started under a new id by itself.",
-                None,
+                self._listener.removed,
             )
         else:
             self._end(f"The Mesos master refuses this framework: {message}", None)

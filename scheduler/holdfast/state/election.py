@@ -4,12 +4,13 @@ Each is an ephemeral sequential node holding the scheduler's address. Being firs
 the epoch; it is the epoch, not this queue, that keeps a stale leader from writing.
 """
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
 from threading import Event
 
-from kazoo.exceptions import NodeExistsError, NoNodeError
+from kazoo.exceptions import NodeExistsError, NoNodeError, NotEmptyError
 
 from holdfast.zk_client import DISCONNECTED, FailFastClient
 
@@ -46,6 +47,14 @@ class Election:
             except DISCONNECTED:
                 stop.wait(_STOP_POLL_SECONDS)
         return None
+
+    def withdraw(self) -> None:
+        """Leave the queue, and delete it when nobody else is in it; raises kazoo's exceptions."""
+        with contextlib.suppress(NoNodeError, NotEmptyError):
+            for name in self._queue():
+                if name.startswith(self._name):
+                    self._client.delete(f"{self._folder}/{name}")
+            self._client.delete(self._folder)
 
     def leader(self) -> str | None:
         """The address of the first in the queue; raises kazoo's exceptions."""

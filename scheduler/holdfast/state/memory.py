@@ -34,3 +34,11 @@ class MemoryStore:
         self.commits += 1
         if failure is not None:
             raise failure[0]
+
+    def wipe(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None and not failure[1]:
+            raise failure[0]
+        self.records.clear()
+        if failure is not None:
+            raise failure[0]

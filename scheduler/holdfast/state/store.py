@@ -13,6 +13,9 @@ Record = dict[str, Any]
 Writes = Sequence[tuple[str, Mapping[str, Any] | None]]
 
 SCHEMA = "1"
+LAST_RECORD = "uninstalling"
+"""The record that says what is going on while the others are deleted."""
+
 RESERVED_PATHS = frozenset({"backup", "election", "epoch", "schema"})
 
 _PATH = re.compile(r"[^/\x00-\x1f\x7f]+(/[^/\x00-\x1f\x7f]+)?")
@@ -32,6 +35,10 @@ class LeadershipLost(StoreError):
 
 class Fenced(LeadershipLost):
     """Another scheduler of the service leads; this one's commit was refused as a whole."""
+
+
+class Uninstalled(LeadershipLost):
+    """The service was uninstalled by the scheduler that led; there is nothing to take over."""
 
 
 class SessionLost(LeadershipLost):
@@ -72,6 +79,13 @@ class Store(Protocol):
         All or none, as long as they fit into one transaction (about 900 kB); larger commits are
         split between writes, in order. On return they are durable. Raises StoreUnavailable
         (nothing written), Fenced, SessionLost or RecordTooLarge.
+        """
+        ...
+
+    def wipe(self) -> None:
+        """Delete every record and all else that is kept of the service; `LAST_RECORD` goes last.
+
+        Repeating it is harmless. Raises as `commit` does.
         """
         ...
 

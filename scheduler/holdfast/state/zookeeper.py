@@ -5,6 +5,7 @@ rewrites `epoch` on condition of the version this leader wrote last. So a schedu
 overtaken cannot write, and a commit repeated after a lost connection is applied at most once.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,12 +19,14 @@ from kazoo.exceptions import (
     KazooException,
     NodeExistsError,
     NoNodeError,
+    NotEmptyError,
     SessionExpiredError,
 )
 from kazoo.protocol.states import KazooState
 
 from holdfast.state.election import Election
 from holdfast.state.store import (
+    LAST_RECORD,
     RESERVED_PATHS,
     SCHEMA,
     CorruptRecord,
@@ -35,6 +38,7 @@ from holdfast.state.store import (
     SessionLost,
     StoreError,
     StoreUnavailable,
+    Uninstalled,
     Writes,
     decode,
     latest,
@@ -94,6 +98,9 @@ class ZooKeeperStore:
         self._epoch = 0
         self._commits = 0
         self._version = -1
+        self._stood_by = False
+        self.wiped = False
+        """Whether the service is uninstalled, so that there is nothing to lead any more."""
 
     @property
     def connected(self) -> bool:
@@ -131,10 +138,12 @@ class ZooKeeperStore:
         """Wait to lead the service and take its epoch; False when `stop` was set before.
 
         `tell` gets a line when another scheduler leads. Raises SchemaMismatch, and CorruptRecord
-        when the epoch itself is damaged.
+        when the epoch itself is damaged; Uninstalled when the
+        service was, while this one stood by.
         """
 
         def standby(leader: str) -> None:
+            self._stood_by = True
             tell(
                 f"Another scheduler of service {self._service!r} leads: {leader}; "
                 "this one waits as standby."
@@ -193,6 +202,28 @@ class ZooKeeperStore:
             self._write(batch, refusable)
             refusable = False
 
+    def wipe(self) -> None:
+        """See `Store`. Afterwards this store is done: it writes no more, nor tells of its end.
+
+        Also our place in the queue goes, and the root, unless another scheduler queues there.
+        """
+        inner_first = sorted(self._known - {LAST_RECORD}, key=lambda path: "/" not in path)
+        self.commit([(path, None) for path in inner_first])
+        self.commit([(LAST_RECORD, None)])
+        while True:
+            self._raise_if_lost()
+            try:
+                self._delete_own()
+                break
+            except SessionExpiredError as error:
+                self._end(SessionLost(_SESSION_ENDED), error)
+            except DISCONNECTED:
+                self._wait_up()
+        with self._guard:
+            self._leading = False
+            self._lost = LeadershipLost("The service is uninstalled: nothing is stored any more.")
+        self.wiped = True
+
     def close(self) -> None:
         """Give up leadership and the session; the next in the queue leads at once."""
         with self._guard:
@@ -200,6 +231,23 @@ class ZooKeeperStore:
             self._lost = self._lost or LeadershipLost("This scheduler gave up its leadership.")
         self._client.stop()
         self._client.close()
+
+    def _delete_own(self) -> None:
+        """Delete what is no record, as far as it is still there and nobody took our place."""
+        transaction = self._client.transaction()
+        if self._client.exists(self._at("backup")) is not None:
+            for name in self._client.get_children(self._at("backup")):
+                transaction.delete(self._at(f"backup/{name}"))
+            transaction.delete(self._at("backup"))
+        if self._client.exists(self._at("schema")) is not None:
+            transaction.delete(self._at("schema"))
+            transaction.delete(self._at("epoch"), version=self._version)
+            failed = [r for r in transaction.commit() if isinstance(r, Exception)]
+            if failed and self._client.exists(self._at("epoch")) is not None:
+                raise StoreError(f"ZooKeeper refuses to wipe {self._root}: {failed!r}")
+        self._election.withdraw()
+        with contextlib.suppress(NoNodeError, NotEmptyError):
+            self._client.delete(self._root)
 
     # -- leadership
 
@@ -209,6 +257,11 @@ class ZooKeeperStore:
             try:
                 has_schema = self._check_schema()
                 current, version = self._read_epoch()
+                if version is None and self._stood_by:
+                    raise Uninstalled(
+                        f"Service {self._service!r} was uninstalled while this scheduler stood by,"
+                        " so it ends instead of installing it anew. Start it again to do that."
+                    )
                 transaction = self._client.transaction()
                 transaction.check(node, -1)
                 epoch = current.get("epoch", 0) + 1

@@ -31,6 +31,9 @@ class Sent:
     def call(self, message: Any) -> CallResult:
         return CallResult(Outcome.SENT, "")
 
+    def teardown(self) -> CallResult:
+        raise AssertionError("nothing is torn down here")
+
 
 def filled(number: int) -> EventLog:
     log = EventLog()

@@ -30,7 +30,7 @@ KNOWN = {
     "phase": ["etcd", "snapshot"],
     "step": ["etcd-0:[member]"],
     "pod": ["etcd-0", "etcd-2"],
-    "name": ["etcd-1", "client", "executor.pyz", "VERSION", "etcd.conf"],
+    "name": ["etcd-1", "client", "executor.pyz", "VERSION", "etcd.conf", "volume-old"],
     "key": ["suppressed"],
     "configuration": ["config-1"],
     "task": ["member", "etcd-0-member"],

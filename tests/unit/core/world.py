@@ -14,7 +14,8 @@ from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.startup import open_ledger
+from holdfast.core.ledger import Ledger
+from holdfast.core.startup import open_ledger, open_uninstall
 from holdfast.mesos.messages import MasterInfo, Offer, TaskState, TaskStatus
 from holdfast.plans.plan import Plan, Status
 from holdfast.records import Pod, Task
@@ -146,6 +147,7 @@ class World:
         self.free_cpus = 8.0
         self.ready = True
         self.container_ips: dict[str, str] = {}
+        self.torn_down = 0
         self._offer_numbers = itertools.count()
         self.start(spec)
 
@@ -158,7 +160,16 @@ class World:
         """
         ids = (f"id{n}" for n in itertools.count((self.store.commits + 1) * 1000))
         ledger, self.errors = open_ledger(self.store.load(), spec)
-        self.core = Core(ledger, SETTINGS, lambda: next(ids), self.errors)
+        self._lead(ledger, lambda: next(ids), *known)
+
+    def start_uninstall(self, spec: ServiceSpec) -> None:
+        """A new scheduler process with SDK_UNINSTALL in its environment."""
+        self._lead(open_uninstall(self.store.load(), spec, self.now), lambda: "unused")
+
+    def _lead(self, ledger: Ledger, new_id: Callable[[], str], *known: ev.Event) -> None:
+        self.core = Core(ledger, SETTINGS, new_id, self.errors)
+        if ledger.uninstalling is not None and ledger.framework_id is None:
+            return
         self.step(*known, ev.Subscribed("framework", MASTER))
         for agent in self.agents.values():
             if agent.reachable:
@@ -177,6 +188,10 @@ class World:
                     self._accept(effect)
                 case ef.Kill(task_id):
                     self._kill(task_id)
+                case ef.Wipe():
+                    self.store.wipe()
+                case ef.Teardown():
+                    self.torn_down += 1
         return effects
 
     def order(self, verb: ev.Verb, target: str, **parts: Any) -> int:

@@ -55,5 +55,8 @@ class Recorder:
     def failed_over(self, message: str) -> None:
         self._note("failed_over", message)
 
+    def removed(self, message: str) -> None:
+        self._note("removed", message)
+
     def fatal(self, message: str) -> None:
         self._note("fatal", message)

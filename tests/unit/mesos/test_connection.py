@@ -368,7 +368,7 @@ class TestFinalErrors:
         connect(framework_id="f-9", backoff=quick())
         until(lambda: heard.told)
         ((what, text),) = heard.told
-        assert what == "fatal"
+        assert what == "removed"
         assert "no longer accepts framework f-9" in text
         assert "volumes, with their data" in text
         time.sleep(0.3)

@@ -109,6 +109,9 @@ class Link:
         self.messages.append(message)
         return CallResult(Outcome.SENT)
 
+    def teardown(self) -> CallResult:
+        raise AssertionError("nothing is torn down here")
+
 
 def test_the_engine_sends_what_is_filled_in_and_keeps_what_is_not(tmp_path: Path) -> None:
     core, link = OneLaunch(), Link()
