@@ -11,7 +11,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Dict, Protocol
 
-from holdfast_executor.connection import Post
+from holdfast_executor.connection import Post, json_request
 from holdfast_executor.reactor import Reactor, Timer
 from holdfast_executor.settings import Settings
 from holdfast_executor.stream import RecordParser, StreamError
@@ -248,16 +248,7 @@ class AgentLink:
         }
 
     def _request(self, call: Message) -> bytes:
-        body = json.dumps(call, separators=(",", ":")).encode()
-        head = [
-            f"POST {self._settings.path} HTTP/1.1",
-            f"Host: {self._settings.host}:{self._settings.port}",
-            "Content-Type: application/json",
-            "Accept: application/json",
-            f"Content-Length: {len(body)}",
-        ]
+        headers = ["Accept: application/json"]
         if call["type"] != "SUBSCRIBE":
-            head.append("Connection: close")
-        if self._settings.token is not None:
-            head.append(f"Authorization: Bearer {self._settings.token}")
-        return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+            headers.append("Connection: close")
+        return json_request(self._settings, self._settings.path, call, headers)

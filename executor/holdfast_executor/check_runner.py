@@ -2,105 +2,60 @@
 
 from __future__ import annotations
 
-import os
-from typing import Callable, Mapping
+from typing import Callable
 
-from holdfast_executor import proctree
 from holdfast_executor.checks import CommandCheck
-from holdfast_executor.output import Pump
-from holdfast_executor.process import SpawnError, exit_code, kill, shell, signal_group, spawn
 from holdfast_executor.reactor import Reactor, Timer
-
-SIGKILL = 9
+from holdfast_executor.runner import CheckResult, CheckRun
 
 
 class CheckRunner:
-    """Calls `on_result(exit code or None, explanation)` after every run.
+    """Calls `on_result(exit code or None, explanation)` after every run that had a result.
 
-    None stands for a run without an exit code: not started, or out of time. `groups` is where
-    process groups are entered while they live, so that ending the task finds them.
+    None stands for a run without an exit code: not started, or out of time.
     """
 
     def __init__(
         self,
         reactor: Reactor,
         check: CommandCheck,
-        environment: Mapping[str, str],
-        folder: str,
-        mark: str,
-        groups: dict[int, str],
+        run: CheckRun,
         on_result: Callable[[int | None, str], None],
     ) -> None:
         self._reactor = reactor
         self._check = check
-        self._environment = {**environment, **check.environment}
-        self._folder = folder
-        self._mark = mark
-        self._groups = groups
+        self._run = run
         self._on_result = on_result
         self._stopped = False
-        self._pid: int | None = None
         self._timed_out = False
-        self._timer: Timer = reactor.call_later(check.delay, self._run)
+        self._timer: Timer = reactor.call_later(check.delay, self._start)
 
     def stop(self) -> None:
         """No further run and no further result; a run under way is killed."""
         self._stopped = True
         self._timer.cancel()
-        if self._pid is not None:
-            self._kill(self._pid)
+        self._run.kill()
 
-    def _run(self) -> None:
-        check = self._check
-        pump = Pump(self._reactor, None)
-        try:
-            pid = spawn(
-                check.arguments or shell(check.command),
-                self._environment,
-                self._folder,
-                pump.write_end,
-                pump.write_end,
-            )
-        except SpawnError as error:
-            pump.started()
-            pump.finish()
-            self._report(None, str(error))
-            return
-        pump.started()
-        self._pid = pid
+    def _start(self) -> None:
         self._timed_out = False
-        self._groups[pid] = self._mark
-        self._reactor.on_exit(pid, lambda status: self._on_exit(pid, pump, status))
-        if check.timeout is not None:
-            self._timer = self._reactor.call_later(check.timeout, self._on_timeout)
+        if self._check.timeout is not None:
+            self._timer = self._reactor.call_later(self._check.timeout, self._on_timeout)
+        self._run.start(self._on_done)
 
     def _on_timeout(self) -> None:
-        if self._pid is not None:
-            self._timed_out = True
-            self._kill(self._pid)
+        self._timed_out = True
+        self._run.kill()
 
-    def _on_exit(self, pid: int, pump: Pump, status: int) -> None:
-        self._pid = None
+    def _on_done(self, result: CheckResult | None) -> None:
         self._timer.cancel()
-        signal_group(pid, SIGKILL)
-        self._groups.pop(pid, None)
-        pump.finish()
         if self._stopped:
             return
         if self._timed_out:
-            self._report(None, f"no result within {self._check.timeout:g} s")
-        else:
-            code = exit_code(status)
-            line = pump.last_line()
-            self._report(code, f"exit code {code}" + (f": {line}" if line else ""))
-
-    def _report(self, code: int | None, explanation: str) -> None:
-        self._on_result(code, explanation)
+            self._on_result(None, f"no result within {self._check.timeout:g} s")
+        elif result is not None and result.code is None:
+            self._on_result(None, result.explanation)
+        elif result is not None:
+            line = result.explanation
+            self._on_result(result.code, f"exit code {result.code}" + (f": {line}" if line else ""))
         if not self._stopped:
-            self._timer = self._reactor.call_later(self._check.interval, self._run)
-
-    def _kill(self, pid: int) -> None:
-        """Kill the run with all its descendants, those in other process groups included."""
-        processes = proctree.read_processes()
-        owners = proctree.attribute(processes, os.getpid(), {pid: "run"}, lambda _: "other")
-        kill(proctree.owned_by(owners, "run", alone=False))
+            self._timer = self._reactor.call_later(self._check.interval, self._start)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, Mapping, Sequence, TypeVar
 
 from holdfast_executor.reactor import READ, WRITE, Reactor, Timer
+from holdfast_executor.settings import Settings
 from holdfast_executor.stream import ResponseParser, StreamError
 
 if TYPE_CHECKING:
@@ -24,12 +26,29 @@ KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """A peer that vanished without closing (half-open connection) is noticed after a minute."""
 
 
+def json_request(
+    settings: Settings, path: str, message: Mapping[str, object], headers: Sequence[str]
+) -> bytes:
+    """The HTTP request that posts a call to the agent, with the executor's token if it has one."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    head = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {settings.host}:{settings.port}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    if settings.token is not None:
+        head.append(f"Authorization: Bearer {settings.token}")
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
 class Post:
     """Sends `request`, hands body bytes to `on_body`, then calls `on_end(status, error)` once.
 
     `on_end` gets the status of a complete response with error None, or the reason why there is
-    none (status known or None). `timeout` seconds cover everything up to the response's head;
-    with `whole` they cover its body as well. `tls` None speaks plain HTTP.
+    none (status known or None). `timeout` seconds cover everything up to the response's head,
+    None is no limit; with `whole` they cover its body as well. `tls` None speaks plain HTTP.
     """
 
     def __init__(
@@ -39,7 +58,7 @@ class Post:
         request: bytes,
         on_body: Callable[[int, bytes], None],
         on_end: Callable[[int | None, str | None], None],
-        timeout: float,
+        timeout: float | None,
         whole: bool,
         tls: Tls | None,
     ) -> None:
@@ -53,7 +72,9 @@ class Post:
         self._tls_reads = tls.want_read if tls else ()
         self._tls_writes = tls.want_write if tls else ()
         self._parser = ResponseParser()
-        self._timer: Timer | None = reactor.call_later(timeout, self._timed_out)
+        self._timer: Timer | None = (
+            None if timeout is None else reactor.call_later(timeout, self._timed_out)
+        )
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket: socket.socket | None = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setblocking(False)

@@ -15,6 +15,11 @@ from typing import Any, Mapping, NamedTuple
 from holdfast_executor import confidential
 
 VERSION = 1
+VERSION_WITH_CONTAINER = 2
+"""Of records with a container: an executor that would run the task without it refuses them."""
+
+SANDBOX_IN_CONTAINER = "/mnt/mesos/sandbox"
+"""Where a task with a container of its own finds the sandbox, as Mesos has it."""
 
 ENV_TASK_ID = "MESOS_TASK_ID"
 ENV_SANDBOX = "MESOS_SANDBOX"
@@ -70,6 +75,8 @@ class TaskLaunch(NamedTuple):
 
     `output`: empty for the sandbox's own `stdout` and `stderr`; a name for `<name>.stdout` and
     `<name>.stderr`, which a pod with several tasks needs to keep them apart.
+    `container`: the ContainerInfo (JSON) of the nested container the task runs in; None runs it
+    as a process beside the executor. Its rlimits are in there.
     """
 
     command: str
@@ -80,12 +87,12 @@ class TaskLaunch(NamedTuple):
     output: str = ""
     secrets: tuple[confidential.Secret, ...] = ()
     certificates: tuple[confidential.Certificate, ...] = ()
-    version: int = VERSION
+    container: dict[str, Any] | None = None
 
     def encode(self) -> str:
         """The record as base64 text, ready for the JSON field `TaskInfo.data`."""
-        document = {
-            "version": self.version,
+        document: dict[str, Any] = {
+            "version": VERSION if self.container is None else VERSION_WITH_CONTAINER,
             "command": self.command,
             "environment": self.environment,
             "templates": [template._asdict() for template in self.templates],
@@ -94,6 +101,8 @@ class TaskLaunch(NamedTuple):
             "output": self.output,
             **confidential.to_json(self.secrets, self.certificates),
         }
+        if self.container is not None:
+            document["container"] = self.container
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return base64.b64encode(text.encode()).decode("ascii")
 
@@ -111,9 +120,10 @@ def _decode(data: str) -> TaskLaunch:
     if not isinstance(document, dict):
         raise ContractError(f"task data: expected an object, found {_kind(document)}")
     version = document.get("version")
-    if version != VERSION:
+    if version not in (VERSION, VERSION_WITH_CONTAINER):
         raise ContractError(
-            f"task data has version {version!r}, this executor reads version {VERSION}: "
+            f"task data has version {version!r}, this executor reads versions {VERSION} and "
+            f"{VERSION_WITH_CONTAINER}: "
             "scheduler and executor come from different releases"
         )
     try:
@@ -143,7 +153,15 @@ def _decode(data: str) -> TaskLaunch:
         output=_plain_name(document, "output") if document.get("output") else "",
         secrets=secrets,
         certificates=certificates,
+        container=_container(document) if version == VERSION_WITH_CONTAINER else None,
     )
+
+
+def _container(document: Mapping[str, Any]) -> dict[str, Any]:
+    value = document.get("container")
+    if not isinstance(value, dict):
+        raise ContractError(f"container: expected an object, found {_kind(value)}")
+    return value
 
 
 def _hook(value: object) -> Hook | None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Callable, Mapping
 
-from holdfast_executor.contract import ENV_CONTAINER_IP, ENV_LAUNCH, ENV_SANDBOX, ENV_TASK_ID
+from holdfast_executor.contract import (
+    ENV_CONTAINER_IP,
+    ENV_LAUNCH,
+    ENV_SANDBOX,
+    ENV_SECRET_FILES,
+    ENV_SECRET_VARIABLES,
+    ENV_TASK_ID,
+)
 
 HIDDEN_PREFIXES = ("LIBPROCESS_", "MESOS_CONTAINERIZER_", "PYTHON")
 """Variables for the executor itself: they would change how programs of a task behave."""
@@ -55,3 +62,27 @@ def task_environment(
     environment[ENV_TASK_ID] = task_id
     environment[ENV_LAUNCH] = mark
     return environment
+
+
+def container_environment(
+    executor: Mapping[str, str],
+    task: Mapping[str, str],
+    task_id: str,
+    sandbox: str,
+    address: str,
+    mark: str,
+) -> dict[str, str]:
+    """As `task_environment`, for a task with an image, which has a PATH and the like of its own.
+
+    Of the executor's variables it gets the secrets that the agent has put there.
+    """
+    secret = executor.get(ENV_SECRET_VARIABLES, "").split(",")
+    names = (*secret, ENV_SECRET_VARIABLES, ENV_SECRET_FILES)
+    return {
+        **{name: executor[name] for name in names if name in executor},
+        ENV_CONTAINER_IP: executor.get(ENV_CONTAINER_IP) or address,
+        **task,
+        ENV_SANDBOX: sandbox,
+        ENV_TASK_ID: task_id,
+        ENV_LAUNCH: mark,
+    }

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_executor() -> int:
-    from holdfast_executor import process, settings, supervisor
+    from holdfast_executor import process, sandbox_bootstrap, settings, supervisor
     from holdfast_executor.reactor import Reactor
 
     own_environment = dict(os.environ)
@@ -41,7 +41,7 @@ def _run_executor() -> int:
     process.become_subreaper()
     stdout, stderr = supervisor.standard_streams(found.sandbox)
     log = _logger(stderr.write)
-    _write_bootstrap(found.sandbox)
+    sandbox_bootstrap.write(found.sandbox)
     reactor = Reactor()
     runner = supervisor.Supervisor(reactor, found, tls, own_environment, log, stdout, stderr)
     reactor.handle_signals(lambda: runner.shutdown("the executor got a signal to stop"))
@@ -67,18 +67,3 @@ def _logger(write: Callable[[bytes], None]) -> Callable[[str], None]:
         write(f"{stamp} holdfast-executor: {text}\n".encode("utf-8", "replace"))
 
     return log
-
-
-def _write_bootstrap(sandbox: str) -> None:
-    """Put `bootstrap` into the sandbox, where commands of existing services call it.
-
-    One that was fetched by the service itself stays.
-    """
-    path = os.path.join(sandbox, BOOTSTRAP_NAME)
-    if os.path.lexists(path):
-        return
-    program = os.path.abspath(sys.argv[0])
-    words = " ".join("'" + word.replace("'", "'\\''") + "'" for word in (sys.executable, program))
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.write(f'#!/bin/sh\nexec {words} {BOOTSTRAP_NAME} "$@"\n')
-    os.chmod(path, 0o755)

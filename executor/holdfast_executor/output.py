@@ -8,7 +8,7 @@ its output can be stored, never stopped.
 from __future__ import annotations
 
 import os
-from typing import Callable
+from typing import Callable, Union
 
 from holdfast_executor.reactor import READ, Reactor
 
@@ -82,6 +82,9 @@ class Passthrough:
         """The descriptor is the executor's own and stays open."""
 
 
+Sink = Union[RotatingFile, Passthrough]
+
+
 def sandbox_stream(sandbox: str, name: str, standard: int) -> RotatingFile | Passthrough:
     """The sandbox's `stdout` or `stderr`: taken over when the agent gave us that very file.
 
@@ -97,18 +100,31 @@ def sandbox_stream(sandbox: str, name: str, standard: int) -> RotatingFile | Pas
     return Passthrough(standard)
 
 
+def make_fifo(path: str) -> tuple[int, int]:
+    """A named pipe, for writers that cannot inherit one: its read and its write end. OSError."""
+    os.mkfifo(path, 0o600)
+    read_end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    return read_end, os.open(path, os.O_WRONLY)
+
+
 class Pump:
     """Moves what a process writes into a file and remembers the last line.
 
-    `on_bytes` may be None to keep only the last line. One read of at most 64 KB each turn of the
-    loop: a task that floods its output does not keep the loop from its other work.
+    `write` may be None to keep only the last line; `ends` are those of a pipe made already. One
+    read of at most 64 KB each turn of the loop: a task that floods its output does not keep the
+    loop from its other work.
     """
 
-    def __init__(self, reactor: Reactor, write: Callable[[bytes], None] | None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        write: Callable[[bytes], None] | None,
+        ends: tuple[int, int] | None = None,
+    ) -> None:
         self._reactor = reactor
         self._write = write
         self._tail = b""
-        self._read_end, self.write_end = os.pipe()
+        self._read_end, self.write_end = ends or os.pipe()
         os.set_blocking(self._read_end, False)
         self._open = True
         reactor.watch(self._read_end, READ, self._on_readable)
@@ -125,10 +141,7 @@ class Pump:
 
     def last_line(self) -> str:
         """The last line that is not blank, shortened to 200 characters, else empty."""
-        for line in reversed(self._tail.decode("utf-8", "replace").splitlines()):
-            if line.strip():
-                return line.strip()[:200]
-        return ""
+        return last_line(self._tail)
 
     def _on_readable(self) -> None:
         self._take()
@@ -151,3 +164,11 @@ class Pump:
             self._open = False
             self._reactor.unwatch(self._read_end)
             os.close(self._read_end)
+
+
+def last_line(data: bytes) -> str:
+    """The last line that is not blank, shortened to 200 characters, else empty."""
+    for line in reversed(data.decode("utf-8", "replace").splitlines()):
+        if line.strip():
+            return line.strip()[:200]
+    return ""

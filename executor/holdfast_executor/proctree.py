@@ -13,12 +13,16 @@ from holdfast_executor.contract import ENV_LAUNCH
 
 
 class Process(NamedTuple):
-    """A process as /proc shows it; `zombie` has ended and waits for its parent."""
+    """A process as /proc shows it; `zombie` has ended and waits for its parent.
+
+    `started` is in clock ticks since the machine was.
+    """
 
     pid: int
     parent: int
     group: int
     zombie: bool
+    started: int = 0
 
 
 def read_processes() -> list[Process]:
@@ -42,6 +46,7 @@ def parse_stat(line: bytes) -> Process:
         parent=int(fields[1]),
         group=int(fields[2]),
         zombie=fields[0] in (b"Z", b"X"),
+        started=int(fields[19]) if len(fields) > 19 else 0,
     )
 
 
@@ -57,6 +62,17 @@ def read_mark(pid: int) -> str | None:
         if entry.startswith(prefix):
             return entry[len(prefix) :].decode("utf-8", "replace")
     return None
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal (SigCgt in proc(5))."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as status:
+            lines = status.read().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(b"SigCgt:")]
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def attribute(
@@ -92,3 +108,21 @@ def attribute(
 def owned_by(owners: Mapping[int, str | None], mark: str, alone: bool) -> list[int]:
     """The processes of the task with `mark`; with no other task left, unknown ones as well."""
     return [pid for pid, owner in owners.items() if owner == mark or (owner is None and alone)]
+
+
+def marked(
+    processes: Iterable[Process], mark: str, mark_of: Callable[[int], str | None]
+) -> list[Process]:
+    """The living processes with that launch mark, and their descendants, wherever they run."""
+    living = [process for process in processes if not process.zombie]
+    found = {process.pid: process for process in living if mark_of(process.pid) == mark}
+    children: dict[int, list[Process]] = {}
+    for process in living:
+        children.setdefault(process.parent, []).append(process)
+    queue = list(found.values())
+    while queue:
+        for child in children.get(queue.pop().pid, ()):
+            if child.pid not in found:
+                found[child.pid] = child
+                queue.append(child)
+    return list(found.values())

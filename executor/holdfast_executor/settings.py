@@ -12,11 +12,15 @@ class SettingsError(ValueError):
 
 
 class Settings(NamedTuple):
-    """Durations in seconds; `recovery_timeout` is 0 without checkpointing."""
+    """Durations in seconds; `recovery_timeout` is 0 without checkpointing.
+
+    `path` is that of the executor API, `operator_path` that of the agent's operator API.
+    """
 
     host: str
     port: int
     path: str
+    operator_path: str
     framework_id: str
     executor_id: str
     sandbox: str
@@ -42,6 +46,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         host=host.strip("[]"),
         port=int(port),
         path=f"/{process}/api/v1/executor",
+        operator_path=f"/{process}/api/v1",
         framework_id=_required(environment, "MESOS_FRAMEWORK_ID"),
         executor_id=_required(environment, "MESOS_EXECUTOR_ID"),
         sandbox=environment.get("MESOS_SANDBOX") or _required(environment, "MESOS_DIRECTORY"),

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
 from holdfast_executor import checks, environment, secret_files, status
 from holdfast_executor.agent_link import AgentLink
-from holdfast_executor.contract import ContractError, TaskLaunch
+from holdfast_executor.container_runner import ContainerRunner
+from holdfast_executor.contract import SANDBOX_IN_CONTAINER, ContractError, TaskLaunch
 from holdfast_executor.hook_gate import HookGate
-from holdfast_executor.output import RotatingFile, sandbox_stream
+from holdfast_executor.operator_api import OperatorApi
+from holdfast_executor.output import RotatingFile, Sink, sandbox_stream
+from holdfast_executor.process_runner import ProcessRunner
 from holdfast_executor.reactor import Reactor
+from holdfast_executor.runner import Runner
 from holdfast_executor.settings import Settings
-from holdfast_executor.task import Sink, Task, TaskPlan
+from holdfast_executor.task import Task, TaskPlan
 from holdfast_executor.updates import UpdateLog
 
 if TYPE_CHECKING:
@@ -57,6 +61,8 @@ class Supervisor:
         self._stdout = stdout
         self._stderr = stderr
         self._updates = UpdateLog()
+        self._api = OperatorApi(reactor, settings, tls)
+        self._container_id: Message | None = None
         self._link = AgentLink(reactor, settings, tls, self._updates, self, log)
         self._tasks: dict[str, _Entry] = {}
         self._groups: dict[int, str] = {}
@@ -80,6 +86,7 @@ class Supervisor:
     # The agent
 
     def on_subscribed(self, subscribed: Message) -> None:
+        self._container_id = subscribed.get("container_id")
         capabilities = subscribed.get("framework_info", {}).get("capabilities", [])
         self._reports_killing = {"type": "TASK_KILLING_STATE"} in capabilities
 
@@ -107,6 +114,7 @@ class Supervisor:
     def on_abandoned(self, reason: str) -> None:
         """No agent takes updates any more: stop everything and exit."""
         self._abandoned = True
+        self._api.abandoned = True
         self._link.close()
         self.shutdown(reason)
 
@@ -156,43 +164,68 @@ class Supervisor:
         if self._stopping:
             self.ended(task_id, "TASK_KILLED", "the executor is shutting down")
             return
+        mark = os.urandom(8).hex()
         try:
-            plan = self._plan(task_id, info)
+            plan = self._plan(task_id, info, mark)
+            runner = self._runner(plan, info, mark)
         except (ContractError, checks.CheckError) as error:
             self._finish(task_id, "TASK_ERROR", str(error), status.TASK_INVALID)
             return
-        stdout, stderr = self._streams(plan.launch.output)
-        entry.task = Task(
-            self._reactor, plan, stdout, stderr, self._groups, self._gate, self, self._log
-        )
+        entry.task = Task(self._reactor, plan, runner, self._gate, self, self._log)
         entry.task.start()
 
-    def _plan(self, task_id: str, info: Message) -> TaskPlan:
+    def _plan(self, task_id: str, info: Message, mark: str) -> TaskPlan:
         launch = TaskLaunch.decode(info.get("data", ""))
         secret_files.check(launch)
         self._secret_files.update(secret.file for secret in launch.secrets if secret.file)
         secrets = secret_files.variables(self._environment, launch.secrets)
-        mark = os.urandom(8).hex()
+        variables = {**launch.environment, **secrets}
+        sandbox = self._settings.sandbox
         address = environment.own_address(
             self._environment,
             self._settings.host,
             lambda: socket.gethostbyname(socket.gethostname()),
         )
+        within = sandbox if launch.container is None else SANDBOX_IN_CONTAINER
+        derive = (
+            environment.task_environment
+            if launch.container is None
+            else environment.container_environment
+        )
         return TaskPlan(
             task_id=task_id,
             launch=launch,
-            environment=environment.task_environment(
-                self._environment,
-                {**launch.environment, **secrets},
-                task_id,
-                self._settings.sandbox,
-                address,
-                mark,
-            ),
-            sandbox=self._settings.sandbox,
-            mark=mark,
+            environment=derive(self._environment, variables, task_id, within, address, mark),
+            sandbox=sandbox,
             health=checks.health_check_of(info),
             readiness=checks.readiness_check_of(info),
+        )
+
+    def _runner(self, plan: TaskPlan, info: Message, mark: str) -> Runner:
+        launch, outputs = plan.launch, self._streams(plan.launch.output)
+        if launch.container is None:
+            return ProcessRunner(
+                self._reactor,
+                plan.environment,
+                plan.sandbox,
+                mark,
+                launch.rlimits,
+                outputs,
+                self._groups,
+                lambda: self._is_alone(plan.task_id),
+            )
+        if self._container_id is None:
+            raise ContractError("the agent did not say which container the executor runs in")
+        return ContainerRunner(
+            self._reactor,
+            self._api,
+            self._container_id,
+            launch.container,
+            info,
+            plan.environment,
+            plan.sandbox,
+            mark,
+            outputs,
         )
 
     def _streams(self, name: str) -> tuple[Sink, Sink]:
@@ -240,10 +273,10 @@ class Supervisor:
         entry.reported = entry.reported._replace(check_exit_code=exit_code)
         self._send(task_id, "TASK_RUNNING", None, status.CHECK_UPDATED)
 
-    def ended(self, task_id: str, state: str, message: str) -> None:
-        self._finish(task_id, state, message, None)
+    def ended(self, task_id: str, state: str, message: str, reason: str | None = None) -> None:
+        self._finish(task_id, state, message, reason)
 
-    def is_alone(self, task_id: str) -> bool:
+    def _is_alone(self, task_id: str) -> bool:
         return all(other == task_id for other in self._tasks)
 
     def _finish(self, task_id: str, state: str, message: str, reason: str | None) -> None:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-from typing import Callable, Mapping, Protocol, Union
+from typing import Callable, Mapping, Protocol, Sequence
 
-from holdfast_executor import checks, proctree, secret_files, templates
+from holdfast_executor import checks, secret_files, templates
 from holdfast_executor.check_runner import CheckRunner
 from holdfast_executor.contract import TaskLaunch
 from holdfast_executor.hook_gate import HookGate
-from holdfast_executor.output import Passthrough, Pump, RotatingFile
-from holdfast_executor.process import (
-    SpawnError,
-    describe_exit,
-    exit_code,
-    kill,
-    shell,
-    signal_group,
-    spawn,
-)
 from holdfast_executor.reactor import Reactor, Timer
-
-Sink = Union[RotatingFile, Passthrough]
+from holdfast_executor.runner import Exit, Runner
 
 FIRST_SWEEP = 0.02
-"""Seconds between looks for processes that should be gone; doubled up to LAST_SWEEP."""
+"""Seconds between looks for what should be gone; doubled up to LAST_SWEEP."""
 LAST_SWEEP = 1.0
 GENTLE_SWEEP = 0.1
 
@@ -34,7 +20,7 @@ GENTLE_SWEEP = 0.1
 class TaskPlan:
     """What to run, all of it decided before the start."""
 
-    __slots__ = ("environment", "health", "launch", "mark", "readiness", "sandbox", "task_id")
+    __slots__ = ("environment", "health", "launch", "readiness", "sandbox", "task_id")
 
     def __init__(
         self,
@@ -42,7 +28,6 @@ class TaskPlan:
         launch: TaskLaunch,
         environment: Mapping[str, str],
         sandbox: str,
-        mark: str,
         health: tuple[checks.CommandCheck, checks.HealthPolicy] | None,
         readiness: checks.CommandCheck | None,
     ) -> None:
@@ -50,13 +35,12 @@ class TaskPlan:
         self.launch = launch
         self.environment = environment
         self.sandbox = sandbox
-        self.mark = mark
         self.health = health
         self.readiness = readiness
 
 
 class Owner(Protocol):
-    """Whom a task tells. The last call is `ended`, when none of its processes is left."""
+    """Whom a task tells. The last call is `ended`, when nothing is left of it."""
 
     def starting(self, task_id: str) -> None: ...
 
@@ -70,38 +54,27 @@ class Owner(Protocol):
 
     def readiness_changed(self, task_id: str, exit_code: int | None) -> None: ...
 
-    def ended(self, task_id: str, state: str, message: str) -> None: ...
-
-    def is_alone(self, task_id: str) -> bool:
-        """Whether no other task lives: processes of unknown origin are then this task's."""
+    def ended(self, task_id: str, state: str, message: str, reason: str | None = None) -> None: ...
 
 
 class Task:
-    """Runs a TaskPlan. All tasks share `groups`, process groups to launch marks, and `gate`."""
+    """Carries out a TaskPlan with a Runner. All tasks of the executor share `gate`."""
 
     def __init__(
         self,
         reactor: Reactor,
         plan: TaskPlan,
-        stdout: Sink,
-        stderr: Sink,
-        groups: dict[int, str],
+        runner: Runner,
         gate: HookGate,
         owner: Owner,
         log: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._plan = plan
-        self._stdout = stdout
-        self._stderr = stderr
-        self._groups = groups
+        self._runner = runner
         self._gate = gate
         self._owner = owner
         self._log = log
-        self._pumps: list[Pump] = []
-        self._pid: int | None = None
-        self._group: int | None = None
-        self._outputs: tuple[Pump, ...] = ()
         self._checks: list[CheckRunner] = []
         self._check_exit: int | None = None
         self._health = checks.HealthState(0.0)
@@ -112,7 +85,7 @@ class Task:
         self._kill_timer: Timer | None = None
         self._hook_timer: Timer | None = None
         self._hook_timed_out = False
-        self._outcome: tuple[str, Callable[[], str]] | None = None
+        self._outcome: tuple[str, Callable[[], str], str | None] | None = None
         self._sweeps = 0
 
     def start(self) -> None:
@@ -136,9 +109,12 @@ class Task:
     def run_hook(self) -> None:
         hook = self._plan.launch.hook
         assert hook is not None
-        self._spawn(hook.command, f"{hook.name} hook", self._on_hook_exit)
-        if self._pid is not None:
-            self._hook_timer = self._reactor.call_later(hook.timeout_seconds, self._on_hook_timeout)
+        self._runner.start(
+            hook.command,
+            self._on_hook_started,
+            self._on_hook_exit,
+            lambda reason: self._on_failure(f"{hook.name} hook", reason),
+        )
 
     def hook_passed(self) -> None:
         self._start_command()
@@ -160,80 +136,61 @@ class Task:
             self._kill_at = now + grace
             self._owner.killing(self._plan.task_id)
             self._stop_checks()
-            self._terminate()
+            self._runner.terminate()
         elif self._kill_started + grace >= self._kill_at:
             return
         else:
             self._kill_at = self._kill_started + grace
         if self._kill_timer is not None:
             self._kill_timer.cancel()
-        self._kill_timer = self._reactor.call_later(self._kill_at - now, self._kill_all)
+        self._kill_timer = self._reactor.call_later(self._kill_at - now, self._runner.kill)
         if self._gate.is_waiting(self):
             self._conclude("TASK_KILLED", "killed before the hook was done")
 
     # Hook and command
 
-    def _spawn(self, command: str, what: str, on_exit: Callable[[int, int], None]) -> None:
-        """Start a shell command of the task, `_pid` is then set; if that fails the task ends.
-
-        `on_exit` gets its process id, which is its group's as well, and its wait status.
-        """
-        stdout = Pump(self._reactor, self._stdout.write)
-        stderr = Pump(self._reactor, self._stderr.write)
-        self._pumps += [stdout, stderr]
-        self._outputs = (stderr, stdout)
-        try:
-            pid = spawn(
-                shell(command),
-                self._plan.environment,
-                self._plan.sandbox,
-                stdout.write_end,
-                stderr.write_end,
-                self._plan.launch.rlimits,
-            )
-        except SpawnError as error:
-            self._conclude("TASK_FAILED", f"{what} could not be started: {error}")
-        else:
-            self._pid = self._group = pid
-            self._groups[pid] = self._plan.mark
-            self._reactor.on_exit(pid, lambda status: on_exit(pid, status))
-        finally:
-            stdout.started()
-            stderr.started()
+    def _on_hook_started(self) -> None:
+        hook = self._plan.launch.hook
+        assert hook is not None
+        self._hook_timer = self._reactor.call_later(hook.timeout_seconds, self._on_hook_timeout)
 
     def _on_hook_timeout(self) -> None:
         self._hook_timed_out = True
-        self._kill_all()
+        self._runner.kill()
 
-    def _on_hook_exit(self, pid: int, status: int) -> None:
-        self._pid = None
-        if not self._killing:
-            signal_group(pid, signal.SIGKILL)
+    def _on_hook_exit(self, exited: Exit) -> None:
         if self._hook_timer is not None:
             self._hook_timer.cancel()
         hook = self._plan.launch.hook
         assert hook is not None
-        code = exit_code(status)
         if self._killing:
             self._conclude("TASK_KILLED", f"killed during its {hook.name} hook")
         elif self._hook_timed_out:
-            self._conclude(
-                "TASK_FAILED",
-                f"{hook.name} hook: not done within {hook.timeout_seconds:g} s",
-                *self._outputs,
-            )
-        elif code != 0:
-            self._conclude(
-                "TASK_FAILED", f"{hook.name} hook: {describe_exit(code)}", *self._outputs
-            )
+            message = f"{hook.name} hook: not done within {hook.timeout_seconds:g} s"
+            self._conclude("TASK_FAILED", message, 2)
+        elif exited.code != 0:
+            message = f"{hook.name} hook: {exited.description}"
+            self._conclude("TASK_FAILED", message, 2, exited.reason)
         else:
-            del self._groups[pid]
             self._gate.passed()
             self._start_command()
 
     def _start_command(self) -> None:
-        self._spawn(self._plan.launch.command, "command", self._on_command_exit)
-        if self._pid is None:
+        self._runner.start(
+            self._plan.launch.command,
+            self._on_command_started,
+            self._on_command_exit,
+            lambda reason: self._on_failure("command", reason),
+        )
+
+    def _on_failure(self, what: str, reason: str) -> None:
+        if self._killing:
+            self._conclude("TASK_KILLED", f"killed before its {what} was started")
+        else:
+            self._conclude("TASK_FAILED", f"{what} could not be started: {reason}")
+
+    def _on_command_started(self) -> None:
+        if self._killing:
             return
         self._owner.running(self._plan.task_id)
         if self._plan.health is not None:
@@ -242,32 +199,21 @@ class Task:
         if self._plan.readiness is not None:
             self._checks.append(self._check(self._plan.readiness, self._on_readiness_result))
 
-    def _on_command_exit(self, pid: int, status: int) -> None:
-        self._pid = None
-        code = exit_code(status)
+    def _on_command_exit(self, exited: Exit) -> None:
         if self._killing:
             reason = self._unhealthy or "killed on request"
-            self._conclude("TASK_KILLED", f"{reason}; {describe_exit(code)}")
-        elif code == 0:
+            self._conclude("TASK_KILLED", f"{reason}; {exited.description}")
+        elif exited.code == 0:
             self._conclude("TASK_FINISHED", "exit code 0")
         else:
-            self._conclude("TASK_FAILED", describe_exit(code), self._outputs[0])
+            self._conclude("TASK_FAILED", exited.description, 1, exited.reason)
 
     # Checks
 
     def _check(
         self, check: checks.CommandCheck, on_result: Callable[[int | None, str], None]
     ) -> CheckRunner:
-        plan = self._plan
-        return CheckRunner(
-            self._reactor,
-            check,
-            plan.environment,
-            plan.sandbox,
-            plan.mark,
-            self._groups,
-            on_result,
-        )
+        return CheckRunner(self._reactor, check, self._runner.check_run(check), on_result)
 
     def _on_health_result(self, code: int | None, explanation: str) -> None:
         assert self._plan.health is not None
@@ -297,65 +243,49 @@ class Task:
 
     # The end
 
-    def _owned(self) -> tuple[list[proctree.Process], list[int]]:
-        processes = proctree.read_processes()
-        owners = proctree.attribute(processes, os.getpid(), self._groups, proctree.read_mark)
-        alone = self._owner.is_alone(self._plan.task_id)
-        return processes, proctree.owned_by(owners, self._plan.mark, alone)
+    def _conclude(
+        self, state: str, message: str, lines: int = 0, reason: str | None = None
+    ) -> None:
+        """The task's outcome is known; it ends once nothing is left of it.
 
-    def _terminate(self) -> None:
-        """SIGTERM to the process group and to daemons that left it."""
-        processes, owned = self._owned()
-        if self._pid is not None:
-            signal_group(self._pid, signal.SIGTERM)
-        for process in processes:
-            strayed = process.parent == os.getpid() and process.group != self._pid
-            if strayed and process.pid in owned:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGTERM)
-
-    def _kill_all(self) -> None:
-        kill(self._owned()[1])
-
-    def _conclude(self, state: str, message: str, *outputs: Pump) -> None:
-        """The task's outcome is known; it ends once none of its processes is left.
-
-        `outputs` are where a last line that explains the outcome is looked for.
+        Of the output, `lines` is from how many streams a last line may explain it: stderr's,
+        then stdout's.
         """
 
         def complete() -> str:
-            lines = [line for line in (pump.last_line() for pump in outputs) if line]
-            return f"{message}: {lines[0]}" if lines else message
+            found = [line for line in self._runner.last_lines()[:lines] if line]
+            return f"{message}: {found[0]}" if found else message
 
-        self._outcome = (state, complete)
+        self._outcome = (state, complete, reason)
         self._stop_checks()
         self._sweep()
 
     def _sweep(self) -> None:
         """Kill what is left and look again until nothing is; a killed task has its grace first."""
-        left = self._owned()[1]
+        left = self._runner.left()
         if not left:
             self._end()
             return
         if self._killing and self._reactor.now() < self._kill_at:
             self._reactor.call_later(GENTLE_SWEEP, self._sweep)
             return
-        kill(left)
+        self._runner.kill()
         delay = min(FIRST_SWEEP * 2.0 ** min(self._sweeps, 10), LAST_SWEEP)
         self._sweeps += 1
         if self._sweeps % 60 == 0:
-            self._log(f"task {self._plan.task_id}: processes {left} do not end after SIGKILL")
+            self._log(f"task {self._plan.task_id}: {_shown(left)} do not end after SIGKILL")
         self._reactor.call_later(delay, self._sweep)
 
     def _end(self) -> None:
         assert self._outcome is not None
         if self._kill_timer is not None:
             self._kill_timer.cancel()
-        for pump in self._pumps:
-            pump.finish()
-        if self._group is not None:
-            self._groups.pop(self._group, None)
-        state, complete = self._outcome
+        self._runner.close()
+        state, complete, reason = self._outcome
         message = complete()
-        self._owner.ended(self._plan.task_id, state, message)
+        self._owner.ended(self._plan.task_id, state, message, reason)
         self._gate.left(self, message if state == "TASK_FAILED" else None)
+
+
+def _shown(left: Sequence[object]) -> str:
+    return f"processes {', '.join(map(str, left))}"

@@ -14,39 +14,11 @@ from typing import Final
 from holdfast_playground.libmesos import LibMesos, Pointer
 
 LAUNCH_INFO: Final = "MESOS_CONTAINERIZER_LAUNCH_INFO"
-SANDBOX_IN_IMAGE: Final = "/mnt/mesos/sandbox"
 SYSRQ_TRIGGER: Final = "/proc/sysrq-trigger"
 SUBCOMMANDS: Final = {
     "launch": "24MesosContainerizerLaunch",
     "network-cni-setup": "23NetworkCniIsolatorSetup",
 }
-
-
-def write_output_to_sandbox(launch_info: str) -> None:
-    """Point this process' stdout and stderr, which the container inherits, at its sandbox.
-
-    An agent of `local::launch` leaves them on its own terminal; mesos-agent's go to the sandbox.
-    """
-    import json
-
-    info = json.loads(launch_info)
-    sandbox = next(
-        (
-            mount["source"]
-            for mount in info.get("mounts", [])
-            if mount.get("target", "").endswith(SANDBOX_IN_IMAGE)
-        ),
-        info.get("working_directory"),
-    )
-    if not sandbox or not os.path.isdir(sandbox):
-        return
-    owner = os.stat(sandbox)
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        file = os.open(os.path.join(sandbox, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        if os.geteuid() == 0:
-            os.fchown(file, owner.st_uid, owner.st_gid)
-        os.dup2(file, descriptor)
-        os.close(file)
 
 
 def without_missing_mounts(launch_info: str) -> str:
@@ -84,11 +56,10 @@ def execute(mesos: LibMesos, name: str, arguments: Sequence[str]) -> int:
 
 
 def main(library: str, arguments: Sequence[str]) -> int:
-    """`mesos-containerizer SUBCOMMAND FLAGS`; output of a launch goes to the sandbox from here."""
+    """`mesos-containerizer SUBCOMMAND FLAGS`."""
     if not arguments or arguments[0] not in SUBCOMMANDS:
         raise SystemExit(f"mesos-containerizer: {arguments[:1]} is none of {sorted(SUBCOMMANDS)}")
     launch_info = os.environ.get(LAUNCH_INFO)
     if arguments[0] == "launch" and launch_info:
-        write_output_to_sandbox(launch_info)
         os.environ[LAUNCH_INFO] = without_missing_mounts(launch_info)
     return execute(LibMesos(library), arguments[0], arguments[1:])

@@ -12,7 +12,8 @@ from holdfast_playground.spec import Launcher
 HIERARCHIES: Final = ("cpu", "cpuacct", "freezer", "memory")
 POSIX_ISOLATION: Final = "filesystem/posix,posix/cpu,posix/mem"
 LINUX_ISOLATION: Final = (
-    "filesystem/linux,docker/runtime,cgroups/cpu,cgroups/mem,namespaces/pid,volume/sandbox_path"
+    "filesystem/linux,docker/runtime,cgroups/cpu,cgroups/mem,namespaces/pid,posix/rlimits,"
+    "volume/sandbox_path"
 )
 
 

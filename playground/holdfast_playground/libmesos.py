@@ -121,8 +121,15 @@ class LibMesos:
         """Make the C++ function, one without a result, return at once."""
         self._overwrite(symbol, b"\xc3")
 
-    def _overwrite(self, symbol: str, code: bytes) -> None:
-        start = self.address(symbol)
+    def patch(self, symbol: str, offset: int, before: bytes, after: bytes) -> None:
+        """Change instructions within a function. ValueError when `before` is not what is there."""
+        found = ctypes.string_at(self.address(symbol) + offset, len(before))
+        if found != before or len(after) != len(before):
+            raise ValueError(f"{symbol}+{offset:#x}: found {found.hex()}, expected {before.hex()}")
+        self._overwrite(symbol, after, offset)
+
+    def _overwrite(self, symbol: str, code: bytes, offset: int = 0) -> None:
+        start = self.address(symbol) + offset
         page = start & ~(PAGE - 1)
         length = start + len(code) - page
         self._protect(page, length, READ_WRITE_EXECUTE)

@@ -128,6 +128,9 @@ def write_launcher_programs(layout: Layout, library: str) -> None:
         "mesos-containerizer": python_command(
             "containerizer", "main(sys.argv[1], sys.argv[2:])", library
         ),
+        "mesos-io-switchboard": python_command(
+            "switchboard", "main(sys.argv[1], sys.argv[2:])", library
+        ),
         "mesos-fetcher": python_command("fetcher", "main()"),
     }
     for name, command in programs.items():

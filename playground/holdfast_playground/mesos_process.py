@@ -26,6 +26,7 @@ VERSION: Final = "_ZN5mesos8internal14VersionProcess"
 NO_LIMIT: Final = -1.0
 AGENT: Final = "slave(1)"
 RESTART_SECONDS: Final = 1.0
+SWITCHBOARD: Final = "_ZN5mesos8internal5slave13IOSwitchboard6createERKNS1_5FlagsEb"
 
 # Callbacks C holds on to must not be collected.
 _kept: list[object] = []
@@ -58,6 +59,16 @@ def join_zookeeper(mesos: LibMesos, url: str, session_seconds: float, contend: b
             f"{CONTENDER}25StandaloneMasterContender10initializeERKNS_10MasterInfoE",
             initialize_contender,
         )
+
+
+def keep_output_as_agents_do(mesos: LibMesos) -> None:
+    """Containers' output goes to their sandboxes, and debug containers can be attached to.
+
+    `local::launch` asks for an IOSwitchboard that leaves all output on the terminal: its
+    parameter `local`, which IOSwitchboard::create keeps in a register, becomes false.
+    """
+    # mov r13d, edx -> xor r13d, r13d
+    mesos.patch(SWITCHBOARD, 0x17, b"\x41\x89\xd5", b"\x45\x31\xed")
 
 
 def launch(mesos: LibMesos, delegate: str) -> int:
@@ -138,6 +149,8 @@ def main() -> int:
     os.environ["MESOS_NUM_SLAVES"] = "0" if is_master else "1"
     mesos = LibMesos(library)
     join_zookeeper(mesos, zookeeper, float(session_seconds), contend=is_master)
+    if not is_master:
+        keep_output_as_agents_do(mesos)
     master = launch(mesos, "master" if is_master else AGENT)
     if is_master:
         restart_when_it_exits(sys.argv[1:])

@@ -86,7 +86,17 @@ def with_references(executor: Json, spec: PodSpec, space: str) -> dict[str, Any]
         if values:
             variables.append({"name": name, "type": "VALUE", "value": ",".join(values)})
     info["command"] = {**command, "environment": {"variables": variables}}
-    volumes = [
+    volumes = reference_volumes(spec)
+    if volumes:
+        container = {"type": "MESOS", **info.get("container", {})}
+        container["volumes"] = [*container.get("volumes", ()), *volumes]
+        info["container"] = container
+    return info
+
+
+def reference_volumes(spec: PodSpec) -> list[Json]:
+    """The secrets' files that the agent makes in a container, as mesos.v1.Volume."""
+    return [
         {
             "mode": "RO",
             "container_path": secret.file,
@@ -95,11 +105,6 @@ def with_references(executor: Json, spec: PodSpec, space: str) -> dict[str, Any]
         for secret in spec.secrets
         if secret.file
     ]
-    if volumes:
-        container = {"type": "MESOS", **info.get("container", {})}
-        container["volumes"] = [*container.get("volumes", ()), *volumes]
-        info["container"] = container
-    return info
 
 
 def _reference(path: str) -> dict[str, Any]:

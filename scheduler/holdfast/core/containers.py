@@ -15,6 +15,7 @@ from holdfast.service.model import (
     IpcMode,
     NetworkSpec,
     PodSpec,
+    RLimitSpec,
     SeccompSpec,
     TaskSpec,
 )
@@ -42,15 +43,28 @@ def executor_container(service: str, pod: PodSpec, index: int, ports: Sequence[P
     return _container(info)
 
 
-def task_container(service: str, pod: PodSpec, index: int, task: TaskSpec) -> Json:
-    """ContainerInfo of a task that has a container of its own, without the image; maybe empty.
+def task_container(service: str, pod: PodSpec, index: int, task: TaskSpec) -> Json | None:
+    """ContainerInfo of a task with an image; None without, when it is a process of the executor.
 
-    It joins the networks of its executor, as every nested container does.
+    It joins the networks of its executor, as every nested container does, and has the cpus and
+    memory of its own. The executor adds the sandbox with the instance's volumes.
     """
-    linux = _linux_info(task.ipc_mode, task.shm_size_mb, pod.seccomp)
-    if pod.share_pid_namespace:
-        linux["share_pid_namespace"] = True
-    return _container({"volumes": foreign_volumes(service, pod, index), "linux_info": linux})
+    if pod.image is None:
+        return None
+    linux = {
+        **_linux_info(task.ipc_mode, task.shm_size_mb, pod.seccomp),
+        "share_cgroups": False,
+        **({"share_pid_namespace": True} if pod.share_pid_namespace else {}),
+    }
+    rlimits = [_rlimit(limit) for limit in pod.rlimits]
+    return _container(
+        {
+            "mesos": {"image": {"type": "DOCKER", "docker": {"name": pod.image}}},
+            "volumes": foreign_volumes(service, pod, index),
+            "linux_info": linux,
+            "rlimit_info": {"rlimits": rlimits} if rlimits else {},
+        }
+    )
 
 
 def foreign_volumes(service: str, pod: PodSpec, index: int) -> list[Json]:
@@ -77,6 +91,15 @@ def _linux_info(ipc_mode: IpcMode | None, shm_size: int | None, seccomp: Seccomp
         info["seccomp"] = {"unconfined": True}
     elif seccomp.profile is not None:
         info["seccomp"] = {"profile_name": seccomp.profile}
+    return info
+
+
+def _rlimit(limit: RLimitSpec) -> Json:
+    """Mesos says RLMT_NOFILE for RLIMIT_NOFILE; without soft and hard there is no limit."""
+    info: Json = {"type": limit.name.replace("RLIMIT_", "RLMT_", 1)}
+    for key, amount in (("soft", limit.soft), ("hard", limit.hard)):
+        if amount is not None:
+            info[key] = amount
     return info
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.core import confidential
-from holdfast.core.containers import executor_container
+from holdfast.core.containers import executor_container, task_container
 from holdfast.core.discovery import discovery, labels
 from holdfast.mesos import operations
 from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
@@ -218,18 +218,25 @@ def _data(
         scheduler_port=settings.api_port,
         peers=launch.peers,
     )
+    container = task_container(launch.service.name, launch.spec, launch.pod.index, spec)
+    if container and confidential.has_references(launch.pod.executor or {}):
+        # What the agent mounts in the executor's container is not seen in those nested in it.
+        volumes = confidential.reference_volumes(launch.spec)
+        container["volumes"] = [*container.get("volumes", ()), *volumes]
+    rlimits = () if container else launch.spec.rlimits
     return TaskLaunch(
         command=spec.cmd,
         environment={**environment, **_replaced(launch.pod), **launch.parameters},
         templates=tuple(ConfigTemplate(c.name, c.content, c.dest) for c in spec.configs),
         hook=_hook(launch),
-        rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in launch.spec.rlimits),
+        rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in rlimits),
         # A pod of one task writes where operators look first: the sandbox's stdout and stderr.
         output=spec.name if len(launch.spec.tasks) > 1 else "",
         secrets=confidential.secrets(launch.spec, launch.pod.executor or {}),
         certificates=confidential.certificates(
             launch.service, launch.spec, launch.pod.index, spec, launch.reservation, task.launched
         ),
+        container=container,
     )
 
 

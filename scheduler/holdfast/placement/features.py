@@ -8,6 +8,8 @@ from holdfast.placement.constraints import Refusal
 from holdfast.service.model import LimitsSpec, PodSpec, SeccompSpec
 
 RULE = "agent"
+NESTED_RESOURCES_SINCE = (1, 10)
+"""The version of Mesos that lets nested containers have cpus and memory of their own."""
 LIMITS_SINCE = (1, 10)
 """The version of Mesos that brought TaskInfo.limits; agents before it refuse such tasks."""
 
@@ -28,12 +30,15 @@ def _isolators(what: str, *names: str, further: str = "") -> Need:
 
 _IMAGE = Need(
     "image",
-    "start it with --image_providers=docker --isolation=...,filesystem/linux,docker/runtime",
+    "it needs Mesos 1.10 or later, with --image_providers=docker --isolation=...,filesystem/linux,"
+    "docker/runtime,volume/sandbox_path",
     lambda agent: (
         "docker" in agent.image_providers
-        and agent.isolation >= {"filesystem/linux", "docker/runtime"}
+        and agent.isolation >= {"filesystem/linux", "docker/runtime", "volume/sandbox_path"}
+        and agent.version >= NESTED_RESOURCES_SINCE
     ),
 )
+_RLIMITS = _isolators("rlimits of tasks with an image", "posix/rlimits")
 _NETWORKS = Need(
     "networks",
     "start it with --isolation=...,network/cni --network_cni_config_dir=...",
@@ -60,6 +65,8 @@ def needs(pod: PodSpec) -> tuple[Need, ...]:
 def _needs(pod: PodSpec) -> Iterator[Need]:
     if pod.image is not None:
         yield _IMAGE
+        if pod.rlimits:
+            yield _RLIMITS
     if pod.networks:
         yield _NETWORKS
     if pod.host_volumes:

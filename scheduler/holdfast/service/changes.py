@@ -43,12 +43,13 @@ def executor_changed(old: PodSpec, new: PodSpec) -> bool:
     """Whether a task of `new` cannot join the executor that runs the tasks of `old`.
 
     What belongs to the pod's container is given to it once: volumes, files, and all it reserves.
+    Its image is not: each task has a container of its own with it.
     """
     return _container_part(old) != _container_part(new)
 
 
 def _container_part(pod: PodSpec) -> tuple[object, ...]:
-    bare = replace(_running_part(pod), tasks=(), rlimits=())
+    bare = replace(_running_part(pod), tasks=(), rlimits=(), image=None)
     return bare, pod.ipc, pod.volumes, pod.reserved_sets
 
 

@@ -34,16 +34,6 @@ def _findings(spec: ServiceSpec) -> Findings:
             yield from of_pod(at, pod)
 
 
-def _image(at: Path, pod: PodSpec) -> Findings:
-    if pod.image is not None:
-        yield (
-            (*at, "image"),
-            "",
-            "tasks use the agent's file system; install the software on the agents or fetch it "
-            "with `uris`",
-        )
-
-
 def _own_ipc(at: Path, pod: PodSpec) -> Findings:
     # Without images the tasks are processes of one container.
     if len(pod.tasks) == 1 or pod.image is not None:
@@ -68,7 +58,6 @@ def _same_secret_file(at: Path, pod: PodSpec) -> Findings:
 
 
 POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
-    _image,
     _own_ipc,
     _same_secret_file,
 )

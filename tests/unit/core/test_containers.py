@@ -32,7 +32,7 @@ HOST_MESSAGE = {
 
 def test_without_wishes_there_is_no_container_info() -> None:
     assert executor_container("svc", POD, 0, ()) == {}
-    assert task_container("svc", POD, 0, TASK) == {}
+    assert task_container("svc", POD, 0, TASK) is None
 
 
 def test_a_network_with_addresses_of_its_own_maps_no_ports() -> None:
@@ -73,7 +73,9 @@ def test_seccomp_is_of_the_container_that_runs_the_tasks(
     expected = {"type": "MESOS", "linux_info": {"seccomp": message}}
     assert executor_container("svc", pod, 0, ()) == expected
     assert executor_container("svc", replace(pod, image="busybox"), 0, ()) == {}
-    assert task_container("svc", replace(pod, image="busybox"), 0, TASK) == expected
+    container = task_container("svc", replace(pod, image="busybox"), 0, TASK)
+    assert container is not None
+    assert container["linux_info"] == {"seccomp": message, "share_cgroups": False}
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,13 @@ def test_a_task_under_an_image_has_its_own() -> None:
     pod = replace(POD, image="x", share_pid_namespace=True, host_volumes=(HOST,))
     assert task_container("svc", pod, 0, task) == {
         "type": "MESOS",
+        "mesos": {"image": {"type": "DOCKER", "docker": {"name": "x"}}},
         "volumes": [HOST_MESSAGE],
-        "linux_info": {"ipc_mode": "SHARE_PARENT", "share_pid_namespace": True},
+        "linux_info": {
+            "ipc_mode": "SHARE_PARENT",
+            "share_pid_namespace": True,
+            "share_cgroups": False,
+        },
     }
     assert executor_container("svc", pod, 0, ()) == {}
 

@@ -19,10 +19,12 @@ from holdfast.service.model import (
     PodSpec,
     PortSpec,
     ResourceSetSpec,
+    RLimitSpec,
     TaskSpec,
     VipSpec,
     Visibility,
 )
+from holdfast_executor.contract import TaskLaunch
 
 from .offers import offer, service
 
@@ -33,20 +35,22 @@ SETS = (ResourceSetSpec("side", 0.2, 0.0, 32, (PortSpec("admin", 0),), limits=Li
 POD = PodSpec("db", 1, (NODE, SIDE), resource_sets=SETS)
 
 
-def infos() -> list[dict[str, Any]]:
-    spec = service(pods=(POD,))
+def infos(wanted: PodSpec = POD) -> list[dict[str, Any]]:
+    spec = service(pods=(wanted,))
     gpus = {"name": "gpus", "type": "SCALAR", "scalar": {"value": 2}}
     pool = AgentPool([offer(1, reserved=[gpus])])
     numbers = iter(range(100))
-    found = place(Owner(spec, "fw"), POD, "db-0", pool, [], None, lambda: f"id{next(numbers)}")
+    found = place(Owner(spec, "fw"), wanted, "db-0", pool, [], None, lambda: f"id{next(numbers)}")
     assert isinstance(found, Placement), found
-    tasks = tuple(Task(t.name, f"task-{t.name}", "config", TaskState.STAGING) for t in POD.tasks)
+    tasks = tuple(Task(t.name, f"task-{t.name}", "config", TaskState.STAGING) for t in wanted.tasks)
     settings = LaunchSettings("http://s/e", "s", 8080)
     executor = executor_info(
-        spec, POD, found.reservation, 0, "executor", "fw", found.holding, settings
+        spec, wanted, found.reservation, 0, "executor", "fw", found.holding, settings
     )
     pod = Pod("db", 0, found.reservation, tasks, executor)
-    return task_infos(Launch(spec, POD, pod, POD.tasks, found.holding, {}, "fw", {}), settings)
+    return task_infos(
+        Launch(spec, wanted, pod, wanted.tasks, found.holding, {}, "fw", {}), settings
+    )
 
 
 def amounts(resources: list[dict[str, Any]]) -> dict[str, Any]:
@@ -92,3 +96,21 @@ def test_the_name_to_be_discovered_by() -> None:
         "ports": {"ports": []},
     }
     assert discovery(POD, 3, NODE, {"web": 1}, "task")["name"] == "db-3-node"
+
+
+def test_tasks_with_an_image_have_containers_of_their_own() -> None:
+    limits = (RLimitSpec("RLIMIT_NOFILE", 10, 20), RLimitSpec("RLIMIT_CORE", None, None))
+    pod = replace(POD, image="queue:1.4", rlimits=limits)
+    for info in infos(pod):
+        assert "container" not in info["executor"], "the executor runs on the agent itself"
+        launch = TaskLaunch.decode(info["data"])
+        assert launch.rlimits == ()
+        assert launch.container == {
+            "type": "MESOS",
+            "mesos": {"image": {"type": "DOCKER", "docker": {"name": "queue:1.4"}}},
+            "linux_info": {"share_cgroups": False},
+            "rlimit_info": {
+                "rlimits": [{"type": "RLMT_NOFILE", "soft": 10, "hard": 20}, {"type": "RLMT_CORE"}]
+            },
+        }
+    assert all(TaskLaunch.decode(info["data"]).container is None for info in infos())

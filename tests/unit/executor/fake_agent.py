@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from holdfast_executor.contract import TaskLaunch
+from tests.unit.executor.fake_containers import EXECUTOR_CONTAINER, FakeContainers
 
 Message = dict[str, Any]
 DEADLINE = 20.0
@@ -48,6 +49,7 @@ class FakeAgent:
         self.updates: list[Message] = []
         self.headers: list[Mapping[str, str]] = []
         self.paths: list[str] = []
+        self.containers = FakeContainers()
         self._lock = threading.Lock()
         self._streams: list[BaseHTTPRequestHandler] = []
         self._sockets: list[socket.socket] = []
@@ -93,7 +95,7 @@ class FakeAgent:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Die as a killed agent does: no listener, every connection cut."""
+        """Die as a killed agent does: no listener, every connection cut; containers run on."""
         if self._server is None:
             return
         self._server.shutdown()
@@ -111,6 +113,9 @@ class FakeAgent:
                 continue
 
     def _on_call(self, handler: BaseHTTPRequestHandler, call: Message) -> None:
+        if handler.path == "/slave(1)/api/v1":
+            self.containers.on_call(handler, call)
+            return
         self.headers.append(dict(handler.headers))
         self.paths.append(handler.path)
         if call["type"] == "SUBSCRIBE":
@@ -144,6 +149,7 @@ class FakeAgent:
             "executor_info": {"executor_id": call["executor_id"]},
             "framework_info": {"user": "root", "name": "test", "capabilities": self.capabilities},
             "agent_info": {"hostname": "localhost"},
+            "container_id": EXECUTOR_CONTAINER,
         }
         with self._lock:
             self._streams = [handler]

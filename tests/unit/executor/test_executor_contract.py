@@ -35,13 +35,20 @@ launches = st.builds(
     certificates=st.lists(
         st.builds(Certificate, names, names, texts, st.lists(names).map(tuple), st.floats(0, 1e10))
     ).map(tuple),
-    version=st.just(1),
+    container=st.none() | st.dictionaries(names, texts),
 )
 
 
 @given(launches)
 def test_decoding_what_was_encoded_gives_the_same(launch: TaskLaunch) -> None:
     assert TaskLaunch.decode(launch.encode()) == launch
+
+
+def test_a_record_with_a_container_is_refused_by_an_executor_that_knows_none() -> None:
+    """It would run the task without its image."""
+    data = TaskLaunch("true", {}, container={"type": "MESOS"}).encode()
+    assert json.loads(base64.b64decode(data))["version"] == 2
+    assert json.loads(base64.b64decode(TaskLaunch("true", {}).encode()))["version"] == 1
 
 
 def test_encoding_does_not_depend_on_the_order_of_variables() -> None:
@@ -68,7 +75,8 @@ def encoded(changes: dict[str, Any]) -> str:
             "secrets: expected path, variable, file and base64",
         ),
         ({"certificates": [1]}, "certificates: expected name, form"),
-        ({"version": 2}, "version 2, this executor reads version 1"),
+        ({"version": 3}, "version 3, this executor reads versions 1 and 2"),
+        ({"version": 2}, "container: expected an object, found nothing"),
         ({"version": None}, "version None"),
         ({"command": 3}, "command: expected text, found int"),
         ({"environment": []}, "environment: expected an object, found list"),

@@ -205,6 +205,7 @@ def test_settings_of_an_agent() -> None:
         host="127.1.2.11",
         port=5051,
         path="/slave(7)/api/v1/executor",
+        operator_path="/slave(7)/api/v1",
         framework_id="f",
         executor_id="e",
         sandbox="/sandbox",

@@ -14,6 +14,7 @@ from holdfast.service.model import (
     LimitsSpec,
     NetworkSpec,
     PodSpec,
+    RLimitSpec,
     SeccompSpec,
     TaskSpec,
 )
@@ -24,6 +25,7 @@ ALL = frozenset(
     {
         *("filesystem/linux", "docker/runtime", "network/cni", "volume/host_path"),
         *("docker/volume", "linux/seccomp", "namespaces/ipc"),
+        *("volume/sandbox_path", "posix/rlimits"),
     }
 )
 ABLE = AgentFeatures("linux", ALL, frozenset({"docker"}), True, (1, 10, 0))
@@ -42,8 +44,15 @@ def test_a_plain_pod_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("pod", "lacking", "message"),
     [
-        (replace(POD, image="x"), without("docker/runtime"), "image (start it with --image_pro"),
-        (replace(POD, image="x"), replace(ABLE, image_providers=frozenset()), "image (start"),
+        (replace(POD, image="x"), without("docker/runtime"), "with --image_providers=docker"),
+        (replace(POD, image="x"), without("volume/sandbox_path"), "volume/sandbox_path)"),
+        (replace(POD, image="x"), replace(ABLE, version=(1, 9, 5)), "it needs Mesos 1.10 or later"),
+        (replace(POD, image="x"), replace(ABLE, image_providers=frozenset()), "image (it needs"),
+        (
+            replace(POD, image="x", rlimits=(RLimitSpec("RLIMIT_AS", 1, 1),)),
+            without("posix/rlimits"),
+            "rlimits of tasks with an image (start it with --isolation=...,posix/rlimits)",
+        ),
         (replace(POD, networks=(NetworkSpec("n"),)), without("network/cni"), "networks (start"),
         (replace(POD, networks=(NetworkSpec("n"),)), replace(ABLE, has_cni=False), "_config_dir"),
         (
