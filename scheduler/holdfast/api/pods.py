@@ -50,7 +50,7 @@ def pod_state(pod: Pod | None) -> PodState:
 def instance_names(view: View) -> list[str]:
     """Every pod instance: those wanted, in the order of svc.yml, then those left over."""
     wanted = [f"{spec.type}-{index}" for spec, index in view.service.instances()]
-    return wanted + sorted(view.pods.keys() - set(wanted))
+    return wanted + sorted(set(view.pods) - set(wanted))
 
 
 def task_names(view: View, name: str) -> list[str]:

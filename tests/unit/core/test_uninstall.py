@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from holdfast.api.pods import instance_names
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.events import Verb
@@ -80,6 +81,15 @@ def test_every_volume_is_named_by_a_stored_intent_before_anything_is_destroyed()
     stored = {path.removeprefix("intents/") for path in world.store.records if "intents/" in path}
     assert stored == volumes
     assert "DESTROY" not in world.operations()
+
+
+def test_the_picture_can_be_shown_at_every_step() -> None:
+    """Its records are those of the core, which are no plain dictionaries."""
+    world = deployed()
+    assert instance_names(world.core.view(world.now)) == ["db-0", "db-1"]
+    world.order(Verb.UNINSTALL, "db")
+    world.step()
+    assert instance_names(world.core.view(world.now)) == ["db-0", "db-1"]
 
 
 def test_the_name_must_be_that_of_the_service() -> None:
