@@ -37,7 +37,7 @@ setup(
         "cryptography>=45",
         "fastapi>=0.110",
         "immutables>=0.20",
-        "kazoo>=2.9",
+        "kazoo>=2.11",
         "orjson>=3.9",
         "python-multipart>=0.0.9",
         "prometheus_client>=0.19",

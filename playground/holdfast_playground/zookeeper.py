@@ -1,5 +1,6 @@
 """One ZooKeeper server from the Debian packages, with a directory of its own."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,11 @@ CLASS_PATH: Final = (
 MAIN_CLASS: Final = "org.apache.zookeeper.server.ZooKeeperServerMain"
 
 
-def command(ip: str, directory: Path) -> list[str]:
-    """Write the server's configuration into `directory`; returns the command that runs it."""
+def command(ip: str, directory: Path, settings: Mapping[str, str] | None = None) -> list[str]:
+    """Write the server's configuration into `directory`; returns the command that runs it.
+
+    `settings` are further lines of the configuration.
+    """
     data = directory / "data"
     data.mkdir(parents=True, exist_ok=True)
     configuration = directory / "zoo.cfg"
@@ -44,6 +48,7 @@ def command(ip: str, directory: Path) -> list[str]:
                 "maxClientCnxns=0",
                 "admin.enableServer=false",
                 "4lw.commands.whitelist=ruok,srvr,mntr,cons,stat",
+                *(f"{name}={value}" for name, value in (settings or {}).items()),
                 "",
             )
         )

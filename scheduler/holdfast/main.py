@@ -41,6 +41,7 @@ from holdfast.service.problems import Problem, ServiceError
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
 from holdfast.zk_client import ZkAddressError, parse_zk_address
+from holdfast.zk_settings import ZkSettings, ZkSettingsError
 from holdfast_executor import archive
 
 EXIT_BAD_INPUT = 1
@@ -75,6 +76,7 @@ class Options:
     port: int
     session_timeout: float
     principal_secret_file: Path | None
+    zk: ZkSettings
     secrets: SecretSettings
     env_file: Path | None
     uninstall: bool
@@ -149,6 +151,7 @@ class Listener:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The secret of scheduler.principal, when the master asks for authentication.",
 )
+@ZkSettings.options
 @SecretSettings.options
 @click.option(
     "--env-file",
@@ -163,8 +166,8 @@ def main(**given: Any) -> None:
     """
     _log_to_stderr()
     try:
-        secrets = SecretSettings.taken_from(given)
-        _run(Options(secrets=secrets, **given, uninstall="SDK_UNINSTALL" in os.environ))
+        zk, secrets = ZkSettings.taken_from(given), SecretSettings.taken_from(given)
+        _run(Options(zk=zk, secrets=secrets, **given, uninstall="SDK_UNINSTALL" in os.environ))
     except Fatal as fatal:
         click.echo(f"Error: {fatal}", err=True)
         raise SystemExit(fatal.code) from None
@@ -195,6 +198,10 @@ def _run(options: Options) -> None:
         options.secrets.check(service, os.environ)
     except SettingsError as error:
         raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
+    try:
+        zk_auth, zk_tls = options.zk.auth(), options.zk.tls()
+    except ZkSettingsError as error:
+        raise Fatal(str(error), EXIT_BAD_INPUT) from error
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.on_signal)
     signal.signal(signal.SIGINT, ending.on_signal)
@@ -209,7 +216,8 @@ def _run(options: Options) -> None:
         address=f"{options.host}:{options.port}",
         on_lost=lambda reason: ending(Fatal(reason, EXIT_LEADERSHIP_LOST)),
         session_timeout=options.session_timeout,
-        auth=hosts.auth,
+        auth=zk_auth or hosts.auth,
+        tls=zk_tls,
     )
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):

@@ -1,7 +1,10 @@
 """A kazoo client that fails fast, and words for what is wrong with a ZooKeeper address."""
 
+import contextlib
 import logging
+import re
 import socket
+import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +21,7 @@ from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.states import KeeperState
 from kazoo.retry import KazooRetry
+from kazoo.security import make_digest_acl
 
 DEFAULT_PORT = 2181
 
@@ -36,6 +40,22 @@ class ZkAddress:
     hosts: str
     path: str
     auth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZkTls:
+    """PEM files: `ca` has who signs for the servers; ours are for servers that ask for them."""
+
+    ca: str
+    certificate: str | None = None
+    key: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Raises ssl.SSLError or OSError when a file is none of PEM, or cannot be read."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.certificate:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
 
 
 class NotSent(ConnectionClosedError):  # type: ignore[misc]
@@ -101,53 +121,80 @@ class _ImpatientConnection(ConnectionHandler):  # type: ignore[misc]
 def parse_zk_address(text: str) -> ZkAddress:
     """Read `zk://[user:password@]host[:port][,host...][/path]`, or the same without `zk://`.
 
-    Raises ZkAddressError, saying what is wrong.
+    Raises ZkAddressError, saying what is wrong but no password.
     """
     rest = text.removeprefix("zk://")
+    auth, at, address = rest.rpartition("@")
+    servers, slash, path = address.partition("/")
+    shown = re.sub(r"^(\w+://)?.*@", r"\1...@", text)
     if "://" in rest:
         raise ZkAddressError(
-            f"{text!r} is not a ZooKeeper address: expected zk://host:port,host:port/path"
+            f"{shown!r} is not a ZooKeeper address: expected zk://host:port,host:port/path"
         )
-    servers, slash, path = rest.partition("/")
-    auth, at, servers = servers.rpartition("@")
     if at and ":" not in auth:
-        raise ZkAddressError(f"{text!r}: expected user:password before the @")
-    hosts = [_host(text, server) for server in servers.split(",")]
+        raise ZkAddressError(f"{shown!r}: expected user:password before the @")
+    hosts = [_host(shown, server) for server in servers.split(",")]
     path = "/" + path.strip("/") if slash else "/"
     if "//" in path:
-        raise ZkAddressError(f"{text!r}: the path {path!r} has an empty part")
+        raise ZkAddressError(f"{shown!r}: the path {path!r} has an empty part")
     return ZkAddress(",".join(hosts), path, auth or None)
 
 
 def new_client(
-    hosts: str, *, session_timeout: float = 10.0, auth: str | None = None
+    hosts: str,
+    *,
+    session_timeout: float = 10.0,
+    auth: str | None = None,
+    tls: ZkTls | None = None,
 ) -> FailFastClient:
-    """A client that reconnects for ever; the caller starts and stops it."""
+    """A client that reconnects for ever; the caller starts and stops it.
+
+    With `auth`, "user:password", what it creates is for that user alone.
+    """
     return FailFastClient(
         hosts=hosts,
         timeout=session_timeout,
         patience=max(1.0, session_timeout / 4),
         connection_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0),
         auth_data=[("digest", auth)] if auth else None,
+        default_acl=[make_digest_acl(*auth.split(":", 1), all=True)] if auth else None,
         logger=_quiet,
+        use_ssl=tls is not None,
+        ca=tls and tls.ca,
+        certfile=tls and tls.certificate,
+        keyfile=tls and tls.key,
+        check_hostname=tls is not None,
     )
 
 
-def connect_problem(hosts: str, timeout: float = 2.0) -> str:
+def connect_problem(hosts: str, timeout: float = 2.0, tls: ZkTls | None = None) -> str:
     """Why no connection to any of the hosts comes about, in words; tries each once."""
     problems = []
     for server in hosts.split(","):
         parts = urlsplit("//" + server)
+        host = parts.hostname or ""
         try:
-            with socket.create_connection((parts.hostname, parts.port or DEFAULT_PORT), timeout):
-                problems.append(f"{server} accepts connections but does not answer as ZooKeeper")
+            with socket.create_connection((host, parts.port or DEFAULT_PORT), timeout) as plain:
+                if tls is not None:
+                    with tls.context().wrap_socket(plain, server_hostname=host) as secure:
+                        _provoke(secure)
+            problems.append(f"{server} accepts connections but does not answer as ZooKeeper")
+        except ssl.SSLError as error:
+            problems.append(f"{server} and this scheduler do not agree on TLS: {error}")
         except socket.gaierror:
-            problems.append(f"the name {parts.hostname} does not resolve")
+            problems.append(f"the name {host} does not resolve")
         except TimeoutError:
             problems.append(f"{server} does not answer")
         except OSError as error:
             problems.append(f"{server}: {(error.strerror or str(error)).lower()}")
     return "; ".join(problems)
+
+
+def _provoke(secure: ssl.SSLSocket) -> None:
+    """Read on: a server that refuses our certificate, or wants one, says so in TLS 1.3 only now."""
+    secure.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        secure.recv(1)
 
 
 def _host(text: str, server: str) -> str:

@@ -49,6 +49,7 @@ class ZooKeeperServer:
     def __init__(self, directory: Path) -> None:
         self.ip = _free_address()
         self.hosts = f"{self.ip}:{ZOOKEEPER_PORT}"
+        self.settings: dict[str, str] = {}
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +57,7 @@ class ZooKeeperServer:
         log = (self._directory / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                command(self.ip, self._directory), stdout=log, stderr=log
+                command(self.ip, self._directory, self.settings), stdout=log, stderr=log
             )
         until(self.answers)
 

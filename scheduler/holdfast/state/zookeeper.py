@@ -17,6 +17,7 @@ import orjson
 from kazoo.exceptions import (
     BadVersionError,
     KazooException,
+    NoAuthError,
     NodeExistsError,
     NoNodeError,
     NotEmptyError,
@@ -25,6 +26,7 @@ from kazoo.exceptions import (
 from kazoo.protocol.states import KazooState
 
 from holdfast.state.election import Election
+from holdfast.state.ownership import explained, protect
 from holdfast.state.store import (
     LAST_RECORD,
     RESERVED_PATHS,
@@ -43,7 +45,7 @@ from holdfast.state.store import (
     decode,
     latest,
 )
-from holdfast.zk_client import DISCONNECTED, NotSent, connect_problem, new_client
+from holdfast.zk_client import DISCONNECTED, NotSent, ZkTls, connect_problem, new_client
 
 TRANSACTION_BYTES = 900_000
 """Below ZooKeeper's default limit of 1 MB for one request (jute.maxbuffer)."""
@@ -80,13 +82,16 @@ class ZooKeeperStore:
         on_lost: Callable[[str], None] = lambda reason: None,
         session_timeout: float = 10.0,
         auth: str | None = None,
+        tls: ZkTls | None = None,
     ) -> None:
         self._hosts = hosts
+        self._tls = tls
+        self._user = auth.partition(":")[0] if auth else None
         self._service = service
         self._root = service_root(service)
         self._address = address
         self._on_lost = on_lost
-        self._client = new_client(hosts, session_timeout=session_timeout, auth=auth)
+        self._client = new_client(hosts, session_timeout=session_timeout, auth=auth, tls=tls)
         self._client.add_listener(self._session_changed)
         self._election = Election(self._client, self._root, address)
         self._up = Event()
@@ -129,7 +134,8 @@ class ZooKeeperStore:
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + _TELL_SECONDS
                 tell(
-                    f"Waiting for ZooKeeper at {self._hosts}: {connect_problem(self._hosts)}. "
+                    f"Waiting for ZooKeeper at {self._hosts}: "
+                    f"{connect_problem(self._hosts, tls=self._tls)}. "
                     "Nothing is launched or changed meanwhile; running tasks are not affected."
                 )
         return False
@@ -137,8 +143,8 @@ class ZooKeeperStore:
     def elect(self, stop: Event, tell: Callable[[str], None]) -> bool:
         """Wait to lead the service and take its epoch; False when `stop` was set before.
 
-        `tell` gets a line when another scheduler leads. Raises SchemaMismatch, and CorruptRecord
-        when the epoch itself is damaged; Uninstalled when the
+        `tell` gets a line when another scheduler leads. Raises SchemaMismatch, AccessDenied, and
+        CorruptRecord when the epoch itself is damaged; Uninstalled when the
         service was, while this one stood by.
         """
 
@@ -149,13 +155,16 @@ class ZooKeeperStore:
                 "this one waits as standby."
             )
 
-        while not stop.is_set():
-            losses = self._sessions_lost
-            node = self._election.campaign(stop, standby)
-            if node is None:
-                return False
-            if self._take_epoch(node, stop) and self._begin(losses):
-                return True
+        with explained(self._root, self._user):
+            while not stop.is_set():
+                losses = self._sessions_lost
+                if not self._protected(stop):
+                    return False
+                node = self._election.campaign(stop, standby)
+                if node is None:
+                    return False
+                if self._take_epoch(node, stop) and self._begin(losses):
+                    return True
         return False
 
     def leader_hint(self) -> str | None:
@@ -173,8 +182,9 @@ class ZooKeeperStore:
         while True:
             self._raise_if_lost()
             try:
-                self._check_schema()
-                raw = self._read_all()
+                with explained(self._root, self._user):
+                    self._check_schema()
+                    raw = self._read_all()
                 break
             except DISCONNECTED as error:
                 if not self._leading:
@@ -198,9 +208,10 @@ class ZooKeeperStore:
         if not self._leading:
             raise StoreError("commit before this scheduler was elected")
         refusable = True
-        for batch in self._batches(latest(writes)):
-            self._write(batch, refusable)
-            refusable = False
+        with explained(self._root, self._user):
+            for batch in self._batches(latest(writes)):
+                self._write(batch, refusable)
+                refusable = False
 
     def wipe(self) -> None:
         """See `Store`. Afterwards this store is done: it writes no more, nor tells of its end.
@@ -250,6 +261,15 @@ class ZooKeeperStore:
             self._client.delete(self._root)
 
     # -- leadership
+
+    def _protected(self, stop: Event) -> bool:
+        while not stop.is_set():
+            try:
+                protect(self._client, self._root)
+                return True
+            except DISCONNECTED:
+                stop.wait(_POLL_SECONDS)
+        return False
 
     def _take_epoch(self, node: str, stop: Event) -> bool:
         """Raise the epoch, provided our place in the queue still exists."""
@@ -387,6 +407,9 @@ class ZooKeeperStore:
             if isinstance(results[0], BadVersionError | NoNodeError):
                 self._applied(batch, self._version_if_ours(mark))
                 return
+            for result in failed:
+                if isinstance(result, NoAuthError):
+                    raise result
             repairs += 1
             if repairs > _MOST_REPAIRS or not self._repair(batch):
                 raise StoreError(f"ZooKeeper refuses the transaction: {failed!r}")

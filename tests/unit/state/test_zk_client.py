@@ -23,7 +23,7 @@ def test_addresses(text: str, expected: ZkAddress) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "zk://", "zk:///mesos", "http://a:1/m", "zk://a:x/m", "zk://a:99999/m", "zk://a,/m",
-     "zk://me@a/m", "zk://a/m//n", "zk://a?x=1/m"],
+     "zk://a/m//n", "zk://a?x=1/m"],
 )  # fmt: skip
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ZkAddressError) as failure:
