@@ -22,13 +22,14 @@ def write(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Write each template to `config-templates/<name>` and rendered to its destination.
 
+    Destinations are relative to the sandbox, and may lead out of it as the task's command may.
     Returns the names of templates with the variables they lack. Raises ConfigError. What was
     rendered with secrets may be read by the task's user alone.
     """
     lacking = []
     for template in templates:
         raw = os.path.join(sandbox, CONFIG_TEMPLATE_FOLDER, template.name)
-        target = inside(sandbox, template.destination, f"config {template.name}")
+        target = os.path.normpath(os.path.join(sandbox, template.destination))
         text, missing = rendered(template.name, template.content, environment)
         for path, content in ((raw, template.content), (target, text)):
             try:

@@ -137,28 +137,49 @@ def certificates(
 ) -> tuple[Certificate, ...]:
     """The certificates of a task, named as by dcos-commons (CertificateNamesGenerator).
 
-    The agent's host name and address are added, since the others resolve on DC/OS only.
+    The agent's host name and address are added, since the others resolve on DC/OS only. Tasks of
+    the pod with the same entry share its files: a certificate is then good for each of them.
     """
     domains = domains or Domains()
+    own = task_instance_name(pod, index, task)
+    made = []
+    for wanted in task.transport_encryption:
+        sharing = [each for each in pod.tasks if wanted in each.transport_encryption]
+        # Its own names come first: what reads only one of them finds the task that was launched.
+        sharing.sort(key=lambda each: each.name != task.name)
+        names = [name for each in sharing for name in _names(service, pod, index, each, domains)]
+        names += [held.hostname, held.ip]
+        made.append(
+            Certificate(
+                name=wanted.name,
+                form=wanted.type.value,
+                common_name=f"{_label(own)}.{_dashed(service)}"[-COMMON_NAME_MAX:],
+                names=tuple(dict.fromkeys(name for name in names if name)),
+                expires=launched + VALIDITY_SECONDS,
+            )
+        )
+    return tuple(made)
+
+
+def _names(
+    service: ServiceSpec, pod: PodSpec, index: int, task: TaskSpec, domains: Domains
+) -> list[str]:
+    """What a task is found by on DC/OS: its name there, and those of its VIPs."""
     flat = service.name.replace("/", "")
-    dashed = flat.replace(".", "-")
     own = task_instance_name(pod, index, task)
     found_by = f"{task.discovery.prefix}-{index}" if task.discovery else own
-    names = [f"{_label(found_by)}.{dashed}.{domains.tasks}"]
-    names += [
-        f"{port.vip.prefix}.{flat}.{domains.vips}" for port in pod.resources(task).ports if port.vip
+    return [
+        f"{_label(found_by)}.{_dashed(service)}.{domains.tasks}",
+        *(
+            f"{port.vip.prefix}.{flat}.{domains.vips}"
+            for port in pod.resources(task).ports
+            if port.vip
+        ),
     ]
-    names += [held.hostname, held.ip]
-    return tuple(
-        Certificate(
-            name=wanted.name,
-            form=wanted.type.value,
-            common_name=f"{_label(own)}.{dashed}"[-COMMON_NAME_MAX:],
-            names=tuple(dict.fromkeys(name for name in names if name)),
-            expires=launched + VALIDITY_SECONDS,
-        )
-        for wanted in task.transport_encryption
-    )
+
+
+def _dashed(service: ServiceSpec) -> str:
+    return _label(service.name)
 
 
 def certificate_expiry(

@@ -415,11 +415,17 @@ class PodSpec:
     def ipc(self) -> tuple[IpcMode | None, int | None]:
         """The IPC mode and the size of /dev/shm (MB) of the container of the pod itself.
 
-        A pod of one task without an image shares it with its task, whose wishes are met there.
+        Without an image it is that of the tasks too, whose wishes are met there: the only task has
+        its own in the pod's place, several share one as large as all that is asked for.
         """
-        if self.image is None and len(self.tasks) == 1 and self.tasks[0].has_own_ipc:
-            return self.tasks[0].ipc_mode, self.tasks[0].shm_size_mb
-        return self.ipc_mode, self.shm_size_mb
+        asking = [task for task in self.tasks if task.has_own_ipc]
+        if self.image is not None or not asking:
+            return self.ipc_mode, self.shm_size_mb
+        if len(self.tasks) == 1:
+            return asking[0].ipc_mode, asking[0].shm_size_mb
+        sizes = [self.shm_size_mb, *(task.shm_size_mb for task in asking)]
+        known = [size for size in sizes if size is not None]
+        return IpcMode.PRIVATE, sum(known) if known else None
 
     @property
     def volumes(self) -> tuple[VolumeSpec, ...]:

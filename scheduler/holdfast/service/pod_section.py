@@ -29,7 +29,12 @@ from holdfast.service.placement_rule import PlacementError, parse_placement
 from holdfast.service.resource_section import read_resources, read_volumes
 from holdfast.service.section import Section, open_section
 from holdfast.service.task_env import routed_settings
-from holdfast.service.task_section import TaskSources, read_shm_size, read_task
+from holdfast.service.task_section import (
+    TaskSources,
+    config_leads_out,
+    read_shm_size,
+    read_task,
+)
 
 HOOK_TIMEOUT_S = 300.0
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
@@ -87,6 +92,7 @@ def read_pod(
         after_replace=_after_replace(section, type_),
     )
     _check_together(section, pod, owners)
+    _check_own_containers(section, pod, owners)
     return pod
 
 
@@ -197,6 +203,28 @@ def _check_external_volumes(section: Section, pod: PodSpec) -> None:
                 f"driver {volume.driver_name!r} would know it by the same name as volume "
                 f"{first!r}; give each a `volume-name` of its own",
             )
+
+
+def _check_own_containers(
+    section: Section, pod: PodSpec, owners: Mapping[str, tuple[str, Section]]
+) -> None:
+    """What differs where each task has a container of its own, with an image, and where not."""
+    for task in pod.tasks:
+        where = owners[implicit_set_id(task.name)][1]
+        if pod.image is None and len(pod.tasks) > 1 and task.has_own_ipc:
+            where.warn(
+                "shm-size" if task.ipc_mode is None else "ipc-mode",
+                "without an `image` the tasks of a pod share System V IPC and one /dev/shm, as "
+                "large as all that they and the pod ask for",
+            )
+        for config in task.configs if pod.image is not None else ():
+            if config_leads_out(config.dest):
+                section.report.error(
+                    where.node.lines.get("configs", where.line),
+                    where.at(f"configs.{config.name}.dest"),
+                    f"expected a path inside the sandbox, found {config.dest!r}: config files of a "
+                    "pod with an image are written there, and its commands can copy them",
+                )
 
 
 def _role(section: Section) -> str:

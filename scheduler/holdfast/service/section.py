@@ -23,10 +23,15 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What may stand in a mapping: keys read, and keys refused with what to do instead."""
+    """What may stand in a mapping: keys read, and keys refused with what to do instead.
+
+    Where `ignored` is given, a key unlike all of these is let pass, with a remark: the one there,
+    or that it is unknown.
+    """
 
     allowed: tuple[str, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    ignored: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +278,17 @@ def open_section(entry: Entry, keys: Keys, report: Report) -> Section | None:
     for key, value in node.entries.items():
         if key in keys.allowed:
             continue
-        if key not in keys.refused:
-            near = _near(key, (*keys.allowed, *keys.refused))
+        if key in keys.refused:
+            if not isinstance(value, Null):
+                section.error(key, keys.refused[key])
+            continue
+        known = keys.ignored is not None and key in keys.ignored
+        near = "" if known else _near(key, (*keys.allowed, *keys.refused))
+        if keys.ignored is None or near:
             allowed = "Allowed here" if near else "; allowed here"
             section.error(key, f"unknown key{near}{allowed}: {', '.join(keys.allowed)}")
-        elif not isinstance(value, Null):
-            section.error(key, keys.refused[key])
+        else:
+            section.warn(key, keys.ignored.get(key, "unknown key, which is ignored"))
     return section
 
 

@@ -34,19 +34,8 @@ def _findings(spec: ServiceSpec) -> Findings:
             yield from of_pod(at, pod)
 
 
-def _own_ipc(at: Path, pod: PodSpec) -> Findings:
-    # Without images the tasks are processes of one container.
-    if len(pod.tasks) == 1 or pod.image is not None:
-        return
-    for task in pod.tasks:
-        if task.has_own_ipc:
-            key = "shm-size" if task.ipc_mode is None else "ipc-mode"
-            what = "a /dev/shm of its own in a pod of several tasks without an image"
-            yield (*at, "tasks", task.name, key), what, "give `ipc-mode` and `shm-size` to the pod"
-
-
 def _same_secret_file(at: Path, pod: PodSpec) -> Findings:
-    # The tasks of a pod share the sandbox: one would get the other's key.
+    # The tasks of a pod share the sandbox: one file would be written over the other.
     taken = {secret.file: f"secret {secret.name}" for secret in pod.secrets if secret.file}
     for task in pod.tasks:
         for number, wanted in enumerate(task.transport_encryption):
@@ -54,10 +43,6 @@ def _same_secret_file(at: Path, pod: PodSpec) -> Findings:
             if clash is not None:
                 where = (*at, "tasks", task.name, "transport-encryption", number, "name")
                 yield where, f"a file that {clash} has too", "give it another name"
-            taken |= dict.fromkeys(wanted.files, f"task {task.name}")
 
 
-POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (
-    _own_ipc,
-    _same_secret_file,
-)
+POD_CHECKS: tuple[Callable[[Path, PodSpec], Findings], ...] = (_same_secret_file,)

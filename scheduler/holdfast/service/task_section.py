@@ -137,13 +137,20 @@ def _configs(section: Section, read_template: Callable[[str], str]) -> tuple[Con
             )
         template, dest = config.words("template"), config.words("dest")
         clean = posixpath.normpath(dest) if dest else ""
-        if posixpath.isabs(dest) or clean in (".", "..") or clean.startswith("../"):
-            config.error("dest", f"expected a path inside the sandbox, found {dest!r}")
+        if clean and posixpath.normpath(posixpath.join("/sandbox", dest)) in ("/", "/sandbox"):
+            config.error("dest", f"expected the path of a file, found {dest!r}")
+        elif config_leads_out(dest):
+            config.warn("dest", f"{dest!r} is outside of the sandbox, and stays when the task ends")
         if clean and any(clean == posixpath.normpath(o.dest) for o in configs if o.dest):
             config.error("dest", f"{dest!r} is already written by another config of this task")
         content = read_template_file(config, template, read_template) if template.strip() else ""
         configs.append(ConfigSpec(entry.name, template, dest, content))
     return tuple(configs)
+
+
+def config_leads_out(dest: str) -> bool:
+    """Whether a config's destination is outside of the sandbox."""
+    return posixpath.isabs(dest) or posixpath.normpath(dest).split("/")[0] == ".."
 
 
 def read_template_file(config: Section, name: str, read_template: Callable[[str], str]) -> str:

@@ -14,8 +14,9 @@ ENDPOINT = Keys(("pod", "count", "port", "template"))
 RULE_KINDS = ("unchanged", "only-grows", "matches", "one-of", "at-least", "at-most")
 RULE = Keys(("path", "message", *RULE_KINDS))
 
-# dcos-commons ignores unknown keys directly in a pod (and nowhere else). They are refused here: a
-# misspelt `placement` or `count` that is ignored puts all copies of the data on one agent.
+# dcos-commons ignores unknown keys directly in a pod (and nowhere else), and definitions rely on
+# it. Those that look like a known one are refused: a misspelt `placement` that is ignored puts all
+# copies of the data on one agent.
 POD = Keys(
     (
         *("count", "placement", "max-unavailable", "allow-decommission", "uris", "rlimits"),
@@ -24,9 +25,10 @@ POD = Keys(
         *("seccomp-unconfined", "seccomp-profile-name", "ipc-mode", "shm-size"),
         *("tasks", "hooks", "after-replace"),
     ),
-    {
-        "user": "known but not supported by this version; all pods run as `scheduler.user`; set "
-        "that and remove the key"
+    ignored={
+        "user": "is ignored: all pods run as `scheduler.user`; set that, and remove the key",
+        "container": "is ignored: `image`, `networks` and `rlimits` are keys of the pod itself; "
+        "put there what is meant to hold",
     },
 )
 HOOKS = Keys(("create", "replace"))

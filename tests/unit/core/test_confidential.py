@@ -167,3 +167,21 @@ def test_the_names_in_a_certificate() -> None:
     assert found.common_name == "x" * 64
     assert found.names[-1] == "10.0.0.5"
     assert len(found.names) == 3
+
+
+def test_tasks_with_the_same_entry_share_a_certificate_good_for_each() -> None:
+    server = task(
+        "server", transport_encryption=TLS, ports=(PortSpec("a", 0, vip=VipSpec("front", 80)),)
+    )
+    sidecar = task("sidecar", transport_encryption=TLS)
+    apart = task("apart", transport_encryption=(replace(TLS[0], name="other"),))
+    pod = PodSpec("db", 1, (server, sidecar, apart))
+    (of_server,) = certificates(service(), pod, 0, server, HELD, 0.0)
+    (of_sidecar,) = certificates(service(), pod, 0, sidecar, HELD, 0.0)
+    (of_other,) = certificates(service(), pod, 0, apart, HELD, 0.0)
+    assert sorted(of_server.names) == sorted(of_sidecar.names)
+    assert of_server.names[0].startswith("db-0-server.")
+    assert of_server.names[1].startswith("front.")
+    assert of_sidecar.names[0].startswith("db-0-sidecar.")
+    assert of_sidecar.common_name.startswith("db-0-sidecar.")
+    assert not {name for name in of_server.names if "db-0" in name} & set(of_other.names)

@@ -70,8 +70,8 @@ from tests.unit.service.definitions import TASK, definition, only, problems, rea
         ("configs: {c: {template: bad, dest: a}}", "configs.c.template", "not a Mustache template"),
         ("configs: {c: {template: binary, dest: a}}", "configs.c.template", "not UTF-8"),
         ("configs: {c: {template: huge, dest: a}}", "configs.c.template", "at most 1048576"),
-        ("configs: {c: {template: app.conf, dest: ../a}}", "configs.c.dest", "inside the sandbox"),
-        ("configs: {c: {template: app.conf, dest: /a}}", "configs.c.dest", "inside the sandbox"),
+        ("configs: {c: {template: app.conf, dest: .}}", "configs.c.dest", "the path of a file"),
+        ("configs: {c: {template: app.conf, dest: a/..}}", "configs.c.dest", "the path of a file"),
         ("configs: {a/b: {template: app.conf, dest: a}}", "configs.a/b", "config's name"),
         (
             "configs: {a: {template: app.conf, dest: x}, b: {template: app.conf, dest: ./x}}",
@@ -132,8 +132,12 @@ def test_a_broken_task_is_refused(task: str, path: str, message: str) -> None:
         ("after-replace: {restart: a}", "after-replace", "a list of mappings"),
         ("after-replace: [{if: 1}]", "after-replace[0].if", "allowed here: restart, index-below"),
         ("hooks: {destroy: {cmd: x}}", "hooks.destroy", "allowed here: create, replace"),
-        ("user: nobody", "user", "scheduler.user"),
-        ("container: x", "container", "unknown key; allowed here: count, placement,"),
+        (
+            "palcement: a",
+            "palcement",
+            "unknown key, did you mean 'placement'? Allowed here: count,",
+        ),
+        ("allow_decommission: true", "allow_decommission", "did you mean 'allow-decommission'?"),
     ],
 )
 def test_a_broken_pod_is_refused(pod: str, path: str, message: str) -> None:

@@ -83,16 +83,6 @@ plans:
 ELSEWHERE = [
     (
         "_same_secret_file",
-        SEVERAL_TASKS.replace(
-            "cpus: 0.1", "cpus: 0.1, transport-encryption: [{name: a, type: TLS}]"
-        )
-        % ("", "cpus: 1, transport-encryption: [{name: a, type: TLS}]", ""),
-        8,
-        "pods.node.tasks.two.transport-encryption[0].name",
-        "give it another name",
-    ),
-    (
-        "_same_secret_file",
         SEVERAL_TASKS
         % (
             "secrets: {s: {secret: x, file: a.truststore}}",
