@@ -65,7 +65,7 @@ def _common_environment(ip: str, port: int, zone: str, spec: ClusterSpec) -> dic
 def master_environment(number: int, state: ClusterState, layout: Layout) -> dict[str, str]:
     """The settings of a master. It has its own registry, which outlives its restarts."""
     spec = state.spec
-    return _common_environment(state.block.master(number), MASTER_PORT, spec.zones[0], spec) | {
+    settings = {
         "MESOS_AGENT_PING_TIMEOUT": f"{spec.ping_timeout_seconds}secs",
         "MESOS_ALLOCATION_INTERVAL": f"{spec.allocation_interval_ms}ms",
         "MESOS_CLUSTER": "playground",
@@ -73,6 +73,8 @@ def master_environment(number: int, state: ClusterState, layout: Layout) -> dict
         "MESOS_REGISTRY": "replicated_log",
         "MESOS_WORK_DIR": str(layout.master(number)),
     }
+    common = _common_environment(state.block.master(number), MASTER_PORT, spec.zones[0], spec)
+    return common | settings | dict(spec.master_settings)
 
 
 def agent_environment(number: int, state: ClusterState, layout: Layout) -> dict[str, str]:

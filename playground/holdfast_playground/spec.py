@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,7 +26,8 @@ class ClusterSpec:
 
     Agents are spread over `zones` in turn. An agent counts as unreachable after
     `ping_timeout_seconds` x `max_ping_timeouts` without an answer. `agent_settings` go to the
-    agents in turn: variables of their environment in the place of the playground's own.
+    agents in turn, `master_settings` to all masters: variables of their environment in the place
+    of the playground's own.
     Raises PlaygroundError.
     """
 
@@ -41,6 +42,7 @@ class ClusterSpec:
     masters: int = 1
     zookeeper_session_seconds: float = 4.0
     agent_settings: tuple[Mapping[str, str], ...] = ()
+    master_settings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("agents", self.agents, 1 <= self.agents <= MOST_AGENTS, f"1 to {MOST_AGENTS}")

@@ -32,6 +32,7 @@ from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.placement.owner import role_for, roles, uses_gpus
 from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
 from holdfast.service.env_file import EnvFileError, read_env_file
@@ -75,7 +76,7 @@ class Options:
     host: str
     port: int
     session_timeout: float
-    principal_secret_file: Path | None
+    mesos: MesosSettings
     zk: ZkSettings
     secrets: SecretSettings
     env_file: Path | None
@@ -146,11 +147,7 @@ class Listener:
     help="Port of the API.",
 )
 @click.option("--session-timeout", type=float, default=10.0, help="ZooKeeper session, seconds.")
-@click.option(
-    "--principal-secret-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The secret of scheduler.principal, when the master asks for authentication.",
-)
+@MesosSettings.options
 @ZkSettings.options
 @SecretSettings.options
 @click.option(
@@ -166,8 +163,17 @@ def main(**given: Any) -> None:
     """
     _log_to_stderr()
     try:
-        zk, secrets = ZkSettings.taken_from(given), SecretSettings.taken_from(given)
-        _run(Options(zk=zk, secrets=secrets, **given, uninstall="SDK_UNINSTALL" in os.environ))
+        mesos, zk = MesosSettings.taken_from(given), ZkSettings.taken_from(given)
+        secrets = SecretSettings.taken_from(given)
+        _run(
+            Options(
+                mesos=mesos,
+                zk=zk,
+                secrets=secrets,
+                **given,
+                uninstall="SDK_UNINSTALL" in os.environ,
+            )
+        )
     except Fatal as fatal:
         click.echo(f"Error: {fatal}", err=True)
         raise SystemExit(fatal.code) from None
@@ -200,13 +206,14 @@ def _run(options: Options) -> None:
         raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
     try:
         zk_auth, zk_tls = options.zk.auth(), options.zk.tls()
-    except ZkSettingsError as error:
+        access = options.mesos.access(service.principal, os.environ)
+    except (MesosSettingsError, ZkSettingsError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.on_signal)
     signal.signal(signal.SIGINT, ending.on_signal)
     try:
-        detector = detector_for(options.master or f"zk://{service.zookeeper}/mesos")
+        detector = detector_for(options.master or f"zk://{service.zookeeper}/mesos", access)
         hosts = parse_zk_address(options.zookeeper or service.zookeeper)
     except (MasterAddressError, ZkAddressError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
@@ -221,7 +228,7 @@ def _run(options: Options) -> None:
     )
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
-            _lead(options, service, store, detector, ending)
+            _lead(options, service, store, detector, access, ending)
     except Uninstalled as error:
         ending(Fatal(str(error), EXIT_UNINSTALLING))
     except LeadershipLost as error:
@@ -240,6 +247,7 @@ def _lead(
     service: ServiceSpec,
     store: ZooKeeperStore,
     detector: LeaderDetector,
+    access: Access,
     ending: Ending,
 ) -> None:
     """Be the one scheduler of the service until something ends it."""
@@ -261,8 +269,6 @@ def _lead(
     if options.secrets.secret_references:
         settings = replace(settings, secret_space=secret_space(os.environ))
     core = Core(ledger, settings, _new_id, errors)
-    secret_file = options.principal_secret_file
-    access = Access(service.principal, secret_file.read_text().strip()) if secret_file else Access()
     connection = SchedulerConnection(
         calls.framework_info(
             service.name,

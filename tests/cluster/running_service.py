@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Scheduler:
         port: int = 8080,
         master: str | None = None,
         zookeeper: str | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.cluster = cluster
         self.host = cluster.zookeeper_address.split(":")[0]
@@ -55,7 +56,7 @@ class Scheduler:
             "FRAMEWORK_ZOOKEEPER": cluster.zookeeper_address,
             **(environment or {}),
         }
-        self._options = ["--master", master] if master else []
+        self._options = [*options, *(["--master", master] if master else [])]
         self._options += ["--zookeeper", zookeeper] if zookeeper else []
         self._process: subprocess.Popen[bytes] | None = None
 

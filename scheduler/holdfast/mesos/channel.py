@@ -10,6 +10,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from holdfast.mesos.access import Access
+from holdfast.mesos.service_account import LoginFailed
 from holdfast.mesos.stream import CONNECT_TIMEOUT_SECONDS, connection_problem, read_reason
 
 ANSWER_TIMEOUT_SECONDS = 15.0
@@ -79,6 +80,8 @@ class CallChannel:
         body = orjson.dumps(message)
         try:
             return self._post(url, stream_id, body)
+        except LoginFailed as error:
+            return rejected(f"not sent: {error}")
         except requests.ConnectionError as error:
             if _never_connected(error):
                 return rejected(f"not sent: {connection_problem(error)}")

@@ -27,6 +27,7 @@ from holdfast.mesos.parse import (
     parse_operation_status,
     parse_task_status,
 )
+from holdfast.mesos.service_account import LoginRefused
 from holdfast.mesos.stream import Answer, EventStream, StreamEnded
 
 SCHEDULER_PATH = "/api/v1/scheduler"
@@ -183,6 +184,9 @@ class SchedulerConnection:
         while not self._stopped.is_set():
             try:
                 master = self._detector.detect(tried, wait)
+            except LoginRefused as error:
+                self._deny(str(error))
+                return
             except MasterAddressError as error:
                 self._listener.waiting(str(error))
                 tried, wait = None, _LEADER_WAIT_SECONDS
@@ -210,6 +214,9 @@ class SchedulerConnection:
             self._read(url, answer)
         except StreamEnded as end:
             reason = str(end)
+        except LoginRefused as error:
+            reason = str(error)
+            self._deny(reason)
         finally:
             stream, self._stream = self._stream, None
             if stream is not None:
@@ -236,6 +243,8 @@ class SchedulerConnection:
             )
             if answer.status == 200:
                 return url, answer
+            if answer.status == 401:
+                self._deny(f"it does not accept our credentials (HTTP 401: {answer.reason})")
             if answer.status != 307:
                 raise StreamEnded(f"HTTP {answer.status}: {answer.reason}")
             target = urlsplit(answer.location)
@@ -327,6 +336,16 @@ class SchedulerConnection:
         else:
             self._end(f"The Mesos master refuses this framework: {message}", None)
         raise StreamEnded(message)
+
+    def _deny(self, why: str) -> None:
+        """Wrong credentials do not become right by repetition, and may lock an account."""
+        self._end(
+            f"The Mesos master {self._target or ''} refuses this scheduler: {why}. Nothing is "
+            "launched or changed until it is started with credentials that are accepted; tasks "
+            "run on. They are scheduler.principal with --principal-secret-file, or a service "
+            "account.",
+            None,
+        )
 
     def _end(self, message: str, tell: Callable[[str], None] | None) -> None:
         self._final = message

@@ -18,7 +18,8 @@ def detector_for(address: str, access: Access | None = None) -> LeaderDetector:
     """
     if address.startswith("zk://"):
         try:
-            return ZooKeeperDetector(parse_zk_address(address))
+            scheme = "https" if access is not None and access.tls else "http"
+            return ZooKeeperDetector(parse_zk_address(address), scheme=scheme)
         except ZkAddressError as error:
             raise MasterAddressError(f"The address of the Mesos master is wrong: {error}") from None
     return HttpDetector(_base_url(address), access or Access())

@@ -9,6 +9,7 @@ import requests
 from holdfast.mesos.access import Access
 from holdfast.mesos.leader import MasterAddressError
 from holdfast.mesos.messages import MasterInfo
+from holdfast.mesos.service_account import LoginRefused
 from holdfast.mesos.stream import connection_problem
 
 _ASK_AGAIN_SECONDS = 1.0
@@ -57,6 +58,8 @@ class HttpDetector:
                 answer = session.get(
                     f"{self._url}/master/redirect", timeout=_ANSWER_SECONDS, allow_redirects=False
                 )
+        except LoginRefused:
+            raise
         except requests.exceptions.SSLError as error:
             return f"No TLS connection to a Mesos master at {self._url}: {error}"
         except requests.RequestException as error:

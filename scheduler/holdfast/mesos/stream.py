@@ -16,6 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from holdfast.mesos.access import Access
 from holdfast.mesos.messages import Json
 from holdfast.mesos.recordio import RecordDecoder, RecordIOError
+from holdfast.mesos.service_account import LoginFailed, LoginRefused
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BYTES = 1 << 18
@@ -64,6 +65,8 @@ class EventStream:
                 timeout=(CONNECT_TIMEOUT_SECONDS, silence_limit),
                 allow_redirects=False,
             )
+        except LoginRefused:
+            raise
         except (requests.RequestException, OSError) as error:
             raise StreamEnded(self._interrupted or connection_problem(error)) from error
         self._response = response
@@ -138,6 +141,8 @@ def read_reason(response: requests.Response) -> str:
 
 def connection_problem(error: Exception) -> str:
     """The innermost cause of a requests exception, in words."""
+    if isinstance(error, LoginFailed):
+        return str(error)
     cause: BaseException = error
     for _ in range(8):
         inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)

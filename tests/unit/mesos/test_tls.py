@@ -14,6 +14,7 @@ from holdfast.mesos.channel import Outcome
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import MasterAddressError
+from holdfast.mesos.leader_zookeeper import ZooKeeperDetector
 from tests.unit.mesos.fake_master import FakeMaster
 from tests.unit.mesos.recorder import Recorder, until
 
@@ -58,3 +59,12 @@ def test_an_unknown_authority_is_refused(master: FakeMaster) -> None:
     detector = detector_for(master.url)
     with pytest.raises(MasterAddressError, match="No TLS connection to a Mesos master"):
         detector.detect(None, 0.0)
+
+
+def test_masters_found_in_zookeeper_are_spoken_to_by_tls() -> None:
+    """When there is an authority for them; their entries in ZooKeeper tell no scheme."""
+    detectors = [
+        detector_for("zk://127.0.0.1:1/mesos", Access(verify="ca.pem", tls=True)),
+        detector_for("zk://127.0.0.1:1/mesos", Access()),
+    ]
+    assert [d._scheme for d in detectors if isinstance(d, ZooKeeperDetector)] == ["https", "http"]

@@ -18,7 +18,12 @@ from holdfast_playground.state import (
 )
 
 STATE = ClusterState(
-    spec=ClusterSpec(agents=2, zones=("x", "y"), agent_settings=({}, {"MESOS_PORT": "1"})),
+    spec=ClusterSpec(
+        agents=2,
+        zones=("x", "y"),
+        agent_settings=({}, {"MESOS_PORT": "1"}),
+        master_settings={"MESOS_ROLES": "r"},
+    ),
     block=Block(101, 2),
     launcher="posix",
     library="/lib.so",
