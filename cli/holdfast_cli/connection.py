@@ -62,9 +62,14 @@ class Connection:
         self._access = access or Access()
         self._direct = parts.hostname in _LOOPBACK
 
-    def get(self, *path: str, good: Collection[int] = (200,)) -> Reply:
+    def get(
+        self,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        good: Collection[int] = (200,),
+    ) -> Reply:
         """Read what is at the path, given in parts. `good` are the statuses that are answers."""
-        return self._ask("GET", path, good)
+        return self._ask("GET", path, good, query)
 
     def post(
         self,
@@ -75,6 +80,9 @@ class Connection:
     ) -> Reply:
         """Give an order; `body` goes with it as JSON."""
         return self._ask("POST", path, good, query, body)
+
+    def put(self, *path: str) -> Reply:
+        return self._ask("PUT", path, (200,))
 
     def delete(self, *path: str) -> Reply:
         return self._ask("DELETE", path, (200,))

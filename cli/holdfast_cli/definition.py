@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast_cli import output
-from holdfast_cli.errors import Failure
+from holdfast_cli.errors import Invalid
 
 if TYPE_CHECKING:
     from holdfast.service.load import Definition
@@ -33,7 +33,7 @@ def environment(env_file: Path | None) -> Mapping[str, str]:
     try:
         return read_env_file(env_file)
     except EnvFileError as error:
-        raise Failure(str(error)) from None
+        raise Invalid(str(error)) from None
 
 
 def read(svc_yml: Path, variables: Mapping[str, str]) -> "tuple[Definition | None, list[Problem]]":

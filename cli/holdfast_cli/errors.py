@@ -6,6 +6,7 @@ The codes are documented in docs/cli.md; 1 and 2 are those of click.
 import click
 
 EXIT_TROUBLE = 6
+EXIT_INVALID = 9
 
 
 class Failure(click.ClickException):
@@ -34,3 +35,15 @@ class Trouble(Failure):
     """The scheduler could not carry out what it was asked."""
 
     exit_code = EXIT_TROUBLE
+
+
+class Invalid(Failure):
+    """A definition, an update or options that a scheduler would refuse."""
+
+    exit_code = EXIT_INVALID
+
+
+class TimedOut(Failure):
+    """What was waited for has not happened in the time given."""
+
+    exit_code = 10

@@ -4,12 +4,17 @@ from importlib import import_module
 
 import click
 
+from holdfast_cli.completion import completion
 from holdfast_cli.connection import DEFAULT_URL, Connection
+from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
+from holdfast_cli.events import decisions, events
+from holdfast_cli.exchanges import show_exchanges
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
-from holdfast_cli.service import endpoints, health, state
+from holdfast_cli.service import describe, endpoints, health
 from holdfast_cli.uninstall import uninstall
+from holdfast_cli.update import update
 from holdfast_cli.validate import validate
 from holdfast_cli.volumes import volumes
 
@@ -48,19 +53,26 @@ def _playground() -> click.Command:
     metavar="URL",
     help="Where the scheduler's API is.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Tell each HTTP exchange, without secrets.")
 @click.version_option(package_name="holdfast", prog_name="holdfast")
 @click.pass_context
-def main(context: click.Context, url: str) -> None:
+def main(context: click.Context, url: str, verbose: bool) -> None:
     """Operate a stateful service on Apache Mesos.
 
-    Every command that reads takes --json. Exit codes: 0 done, 1 not done, 2 wrong usage, 3 no
-    scheduler reached, 4 no such name, 5 refused, 6 the scheduler is in trouble.
+    Every command that asks the scheduler takes --json. Exit codes: 0 done, 1 not done, 2 wrong
+    usage, 3 no scheduler reached, 4 no such name, 5 refused, 6 the scheduler or the plan is in
+    trouble, 9 the definition is refused, 10 not in the time given.
     """
+    if verbose:
+        show_exchanges()
     if context.invoked_subcommand != PLAYGROUND:
         context.obj = Connection(url)
 
 
-for _command in (plan, pod, explain, volumes, endpoints, health, state, validate, uninstall):
+for _command in (
+    *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes),
+    *(validate, uninstall, debug, former(config, "config"), former(state, "state"), completion),
+):
     main.add_command(_command)
 main.add_command(
     click.Group(PLAYGROUND, help="A real Mesos cluster and ZooKeeper on this machine.")

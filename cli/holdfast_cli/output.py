@@ -1,6 +1,7 @@
 """What commands print: the API's JSON as it came, or tables for people."""
 
 import functools
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
@@ -45,6 +46,11 @@ def show_json(reply: Reply) -> None:
     click.echo(reply.text, nl=not reply.text.endswith("\n"))
 
 
+def show_document(data: Any) -> None:
+    """What is a document of its own, as a configuration: JSON also for people."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
 def status(word: str) -> "Text":
     """A status in its colour."""
     from rich.text import Text
@@ -67,12 +73,12 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence["str | Text"]]) 
 
 
 def show(*parts: "RenderableType") -> None:
-    console = _console()
+    on = console()
     for part in parts:
-        console.print(part)
+        on.print(part)
 
 
-def _console() -> "Console":
+def console() -> "Console":
     from rich.console import Console
 
     return Console(
@@ -111,3 +117,48 @@ def reads(command: Callable[Concatenate[Connection, P], Shown]) -> Callable[...,
             show_it(reply.data)
 
     return run
+
+
+def orders(command: Callable[Concatenate[Connection, P], Reply]) -> Callable[..., None]:
+    """For a command that gives an order: prints what the scheduler says to it, in words or JSON.
+
+    With `--json` nothing is asked: what a person would have to confirm needs its option.
+    """
+
+    @json_option
+    @functools.wraps(command)
+    def run(api: Connection, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.pop("as_json"))
+        click.get_current_context().meta[_MAY_ASK] = not as_json
+        reply = command(api, *args, **kwargs)
+        if as_json:
+            show_json(reply)
+        else:
+            click.echo(reply.data["message"])
+
+    return run
+
+
+_MAY_ASK = f"{__name__}.may_ask"
+
+
+def confirm(explanation: str, question: str, option: str) -> None:
+    """Go on only when a person agrees; `option` is what a script gives instead."""
+    _explain(explanation, option)
+    if not click.confirm(question):
+        click.echo("Nothing was changed.")
+        raise click.exceptions.Exit(1)
+
+
+def confirm_by_name(explanation: str, question: str, what: str, name: str, option: str) -> None:
+    """The same for what cannot be undone: a person types the name of what is lost."""
+    _explain(explanation, option)
+    if click.prompt(question, default="", show_default=False).strip() != name:
+        click.echo(f"That is not its {what}. Nothing was changed.")
+        raise click.exceptions.Exit(1)
+
+
+def _explain(explanation: str, option: str) -> None:
+    if not click.get_current_context().meta[_MAY_ASK]:
+        raise click.UsageError(f"--json asks nothing: give {option} to agree; nothing was changed")
+    click.echo(explanation)

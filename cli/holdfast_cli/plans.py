@@ -2,19 +2,21 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Connection
+from holdfast_cli.completion import completes, completes_phase, completes_step
+from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.output import Shown
 from holdfast_cli.preview import preview
 from holdfast_cli.service import HEALTH_STATUSES
 
 if TYPE_CHECKING:
     from rich.text import Text
+    from rich.tree import Tree
 
 PLAN_STATUSES = (200, 202, 417)
 """Complete, under way, with errors: all are answers."""
@@ -44,32 +46,75 @@ def _table(api: Connection) -> None:
     )
 
 
+_watch_options = (
+    click.option("-w", "--watch", is_flag=True, help="Follow it until it is complete."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="SECONDS",
+        help="With --watch: give up after so long.",
+    ),
+)
+
+
+def shows(command: Callable[..., None]) -> Callable[..., None]:
+    """For a command that shows a plan: adds --json, --watch and --timeout."""
+    for option in (output.json_option, *reversed(_watch_options)):
+        command = option(command)
+    return command
+
+
 @plan.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completes("plans"))
+@shows
 @click.pass_obj
-@output.reads
-def show_plan(api: Connection, name: str) -> Shown:
+def show_plan(
+    api: Connection, name: str, as_json: bool, watch: bool, timeout: float | None
+) -> None:
     """A plan with its phases and steps, and how to let go what waits for you."""
-    return api.get("plans", name, good=PLAN_STATUSES), lambda body: _tree(name, body)
+    show(api, name, as_json, watch, timeout)
+
+
+def show(api: Connection, name: str, as_json: bool, watch: bool, timeout: float | None) -> None:
+    """Show a plan once, or until it is complete."""
+    if timeout is not None and not watch:
+        raise click.UsageError("--timeout is for --watch")
+
+    def read() -> Reply:
+        return api.get("plans", name, good=PLAN_STATUSES)
+
+    if watch:
+        from holdfast_cli import watch as watching
+
+        watching.watch(name, read, lambda body: tree(name, body), timeout, as_json)
+    elif as_json:
+        output.show_json(read())
+    else:
+        _show(name, read().data)
 
 
 plan.add_command(show_plan, "status")
 plan.add_command(preview)
 
 
-def _tree(name: str, body: dict[str, Any]) -> None:
-    from rich.tree import Tree
-
-    tree = Tree(_line(f"{name} ({body['strategy']})", body["status"]))
-    for phase in body["phases"]:
-        branch = tree.add(_line(f"{phase['name']} ({phase['strategy']})", phase["status"]))
-        for step in phase["steps"]:
-            branch.add(_line(step["name"], step["status"], step["message"]))
-    output.show(tree)
+def _show(name: str, body: Mapping[str, Any]) -> None:
+    output.show(tree(name, body))
     for error in body["errors"]:
         output.show(_line("", "ERROR", error))
     for number, hint in enumerate(_hints(name, body)):
         click.echo(hint if number else f"\n{hint}")
+
+
+def tree(name: str, body: Mapping[str, Any]) -> "Tree":
+    """The plan, its phases and steps, each with its status."""
+    from rich.tree import Tree
+
+    root = Tree(_line(f"{name} ({body['strategy']})", body["status"]))
+    for phase in body["phases"]:
+        branch = root.add(_line(f"{phase['name']} ({phase['strategy']})", phase["status"]))
+        for step in phase["steps"]:
+            branch.add(_line(step["name"], step["status"], step["message"]))
+    return root
 
 
 def _line(name: str, status: str, message: str = "") -> "Text":
@@ -79,7 +124,7 @@ def _line(name: str, status: str, message: str = "") -> "Text":
     return line.append(f": {message}") if message else line
 
 
-def _hints(name: str, body: dict[str, Any]) -> Iterator[str]:
+def _hints(name: str, body: Mapping[str, Any]) -> Iterator[str]:
     """What waits for an operator, each with the command that lets it go."""
     if body["status"] == "COMPLETE":
         return
@@ -125,7 +170,7 @@ def _parameters(
 
 
 @plan.command("start")
-@click.argument("plan")
+@click.argument("plan", shell_complete=completes("plans"))
 @click.option(
     *("-p", "--parameter", "parameters"),
     metavar="NAME=VALUE",
@@ -134,55 +179,61 @@ def _parameters(
     help="A variable for the plan's tasks; may be repeated.",
 )
 @click.pass_obj
-def start_plan(api: Connection, plan: str, parameters: Mapping[str, str]) -> None:
+@output.orders
+def start_plan(api: Connection, plan: str, parameters: Mapping[str, str]) -> Reply:
     """Start PLAN, one of your own: from its beginning when it is complete, else where it is."""
-    _order(api, plan, "start", body=parameters)
+    return order(api, plan, "start", body=parameters)
 
 
 @plan.command("stop")
-@click.argument("plan")
+@click.argument("plan", shell_complete=completes("plans"))
 @click.pass_obj
-def stop_plan(api: Connection, plan: str) -> None:
+@output.orders
+def stop_plan(api: Connection, plan: str) -> Reply:
     """Stop PLAN, one of your own; it begins anew when it is started again."""
-    _order(api, plan, "stop")
+    return order(api, plan, "stop")
 
 
 @click.command("interrupt")
-@click.argument("plan")
-@click.argument("phase", required=False)
+@click.argument("plan", shell_complete=completes("plans"))
+@click.argument("phase", required=False, shell_complete=completes_phase)
 @click.pass_obj
-def interrupt_plan(api: Connection, plan: str, phase: str | None) -> None:
+@output.orders
+def interrupt_plan(api: Connection, plan: str, phase: str | None) -> Reply:
     """Have PLAN, or a PHASE of it, take up no more steps; what it started goes on."""
-    _order(api, plan, "interrupt", phase)
+    return order(api, plan, "interrupt", phase)
 
 
 @click.command("continue")
-@click.argument("plan")
-@click.argument("phase", required=False)
+@click.argument("plan", shell_complete=completes("plans"))
+@click.argument("phase", required=False, shell_complete=completes_phase)
 @click.pass_obj
-def continue_plan(api: Connection, plan: str, phase: str | None) -> None:
+@output.orders
+def continue_plan(api: Connection, plan: str, phase: str | None) -> Reply:
     """Let PLAN, or a PHASE of it, go on. Canaries are let go one by one, by their PHASE."""
-    _order(api, plan, "continue", phase)
+    return order(api, plan, "continue", phase)
 
 
 @click.command("restart")
-@click.argument("plan")
-@click.argument("phase", required=False)
-@click.argument("step", required=False)
+@click.argument("plan", shell_complete=completes("plans"))
+@click.argument("phase", required=False, shell_complete=completes_phase)
+@click.argument("step", required=False, shell_complete=completes_step)
 @click.pass_obj
-def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None) -> None:
+@output.orders
+def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None) -> Reply:
     """Begin PLAN, a PHASE or a STEP of it anew: its tasks are launched again in turn."""
-    _order(api, plan, "restart", phase, step)
+    return order(api, plan, "restart", phase, step)
 
 
 @click.command("force-complete")
-@click.argument("plan")
-@click.argument("phase")
-@click.argument("step")
+@click.argument("plan", shell_complete=completes("plans"))
+@click.argument("phase", shell_complete=completes_phase)
+@click.argument("step", shell_complete=completes_step)
 @click.pass_obj
-def force_complete_plan(api: Connection, plan: str, phase: str, step: str) -> None:
+@output.orders
+def force_complete_plan(api: Connection, plan: str, phase: str, step: str) -> Reply:
     """Count a STEP as complete, whatever its tasks do, so that the plan goes on."""
-    _order(api, plan, "forceComplete", phase, step)
+    return order(api, plan, "forceComplete", phase, step)
 
 
 for _order_command, _names in (
@@ -195,14 +246,14 @@ for _order_command, _names in (
         plan.add_command(_order_command, _name)
 
 
-def _order(
+def order(
     api: Connection,
     plan: str,
     action: str,
     phase: str | None = None,
     step: str | None = None,
     body: Mapping[str, str] | None = None,
-) -> None:
+) -> Reply:
+    """Give an order about a plan, or a phase or step of it."""
     named = {key: value for key, value in (("phase", phase), ("step", step)) if value is not None}
-    reply = api.post("plans", plan, action, query=named, body=body, good=ORDER_STATUSES)
-    click.echo(reply.data["message"])
+    return api.post("plans", plan, action, query=named, body=body, good=ORDER_STATUSES)

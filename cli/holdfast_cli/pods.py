@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Connection
+from holdfast_cli.completion import completes
+from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.output import Shown
 
 
@@ -23,7 +24,7 @@ def list_pods(api: Connection) -> Shown:
 
 
 @pod.command("status")
-@click.argument("pod", required=False)
+@click.argument("pod", required=False, shell_complete=completes("pod"))
 @click.pass_obj
 @output.reads
 def show_pods(api: Connection, pod: str | None) -> Shown:
@@ -98,29 +99,38 @@ def _show_one(instance: dict[str, Any]) -> None:
         )
 
 
-@pod.command("restart")
-@click.argument("pod")
+@pod.command("info")
+@click.argument("pod", shell_complete=completes("pod"))
 @click.pass_obj
-def restart_pod(api: Connection, pod: str) -> None:
+@output.reads
+def show_info(api: Connection, pod: str) -> Shown:
+    """The last launch and status of each task of POD, as Mesos has them: always JSON."""
+    return api.get("pod", pod, "info"), output.show_document
+
+
+@pod.command("restart")
+@click.argument("pod", shell_complete=completes("pod"))
+@click.pass_obj
+@output.orders
+def restart_pod(api: Connection, pod: str) -> Reply:
     """Stop the tasks of POD and start them again, on the same agent and volumes."""
-    click.echo(api.post("pod", pod, "restart").data["message"])
+    return api.post("pod", pod, "restart")
 
 
 @pod.command("replace")
-@click.argument("pod")
+@click.argument("pod", shell_complete=completes("pod"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def replace_pod(api: Connection, pod: str, yes: bool) -> None:
+@output.orders
+def replace_pod(api: Connection, pod: str, yes: bool) -> Reply:
     """Start POD anew wherever it fits, with empty volumes; its present ones are kept, unused.
 
     For a pod instance whose agent will not come back.
     """
     if not yes:
-        click.echo(_what_replacing_means(api.get("pod", pod, "status").data))
-        if not click.confirm(f"Replace {pod}?"):
-            click.echo("Nothing was changed.")
-            raise click.exceptions.Exit(1)
-    click.echo(api.post("pod", pod, "replace").data["message"])
+        meant = _what_replacing_means(api.get("pod", pod, "status").data)
+        output.confirm(meant, f"Replace {pod}?", "--yes")
+    return api.post("pod", pod, "replace")
 
 
 def _what_replacing_means(instance: dict[str, Any]) -> str:
@@ -139,7 +149,7 @@ def _what_replacing_means(instance: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("pod", required=False)
+@click.argument("pod", required=False, shell_complete=completes("pod"))
 @click.pass_obj
 @output.reads
 def explain(api: Connection, pod: str | None) -> Shown:

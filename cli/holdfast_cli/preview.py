@@ -10,7 +10,7 @@ import click
 
 from holdfast_cli import definition, output
 from holdfast_cli.connection import Connection
-from holdfast_cli.errors import Trouble
+from holdfast_cli.errors import EXIT_INVALID, Trouble
 
 if TYPE_CHECKING:
     from holdfast.service.load import Definition
@@ -42,7 +42,7 @@ class Outlook:
 def preview(context: click.Context, svc_yml: Path, env_file: Path | None, as_json: bool) -> None:
     """What an update to SVC_YML would do to each pod instance of the running service.
 
-    Changes nothing. Exits with 1 when the update would be refused.
+    Changes nothing. Exits with 9 when the update would be refused.
     """
     found, problems = definition.read(svc_yml, definition.environment(env_file))
     outlooks: list[Outlook] = []
@@ -66,7 +66,7 @@ def preview(context: click.Context, svc_yml: Path, env_file: Path | None, as_jso
         _show(svc_yml, outlooks, problems, accepted)
         if found is not None and _as_shown(found.spec) != found.spec:
             click.echo("\nVariables whose names look like those of secrets are not compared.")
-    context.exit(0 if accepted else 1)
+    context.exit(0 if accepted else EXIT_INVALID)
 
 
 def _show(

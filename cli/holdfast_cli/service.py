@@ -1,10 +1,11 @@
-"""Commands about the service as a whole: endpoints, health, state."""
+"""Commands about the service as a whole: endpoints, health, describe."""
 
 from typing import Any
 
 import click
 
 from holdfast_cli import output
+from holdfast_cli.completion import completes
 from holdfast_cli.connection import Connection
 from holdfast_cli.errors import EXIT_TROUBLE
 from holdfast_cli.output import Shown
@@ -13,7 +14,7 @@ HEALTH_STATUSES = (200, 202, 203, 207, 208, 500, 503)
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completes("endpoints"))
 @click.pass_obj
 @output.reads
 def endpoints(api: Connection, name: str | None) -> Shown:
@@ -63,14 +64,9 @@ def _health(body: dict[str, Any]) -> None:
     )
 
 
-@click.group()
-def state() -> None:
-    """What the scheduler has stored about itself."""
-
-
-@state.command("framework-id")
+@click.command()
 @click.pass_obj
 @output.reads
-def framework_id(api: Connection) -> Shown:
-    """The id Mesos knows the service by."""
-    return api.get("state", "frameworkId"), lambda ids: click.echo(ids[0])
+def describe(api: Connection) -> Shown:
+    """The service as it is asked for now: always JSON. Values that look secret are not shown."""
+    return api.get("configurations", "target"), output.show_document

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Connection
+from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.errors import Refused
 
 
@@ -16,7 +16,8 @@ from holdfast_cli.errors import Refused
     help="Do not ask: the service's name, for scripts.",
 )
 @click.pass_obj
-def uninstall(api: Connection, yes_uninstall: str | None) -> None:
+@output.orders
+def uninstall(api: Connection, yes_uninstall: str | None) -> Reply:
     """Uninstall the service: stop it and destroy its volumes with all data, for good."""
     body = api.get("uninstall").data
     name = body["service"]
@@ -25,14 +26,14 @@ def uninstall(api: Connection, yes_uninstall: str | None) -> None:
             f"{name} is being uninstalled already: `holdfast plan show deploy` tells how far it is."
         )
     if yes_uninstall is None:
-        click.echo(_what_is_lost(name, api.get("pod", "status").data, api.get("volumes").data))
+        lost = _what_is_lost(name, api.get("pod", "status").data, api.get("volumes").data)
         question = "Type the service's name to uninstall it, for good"
-        yes_uninstall = click.prompt(question, default="", show_default=False).strip()
-        if yes_uninstall != name:
-            click.echo("That is not its name. Nothing was changed.")
-            raise click.exceptions.Exit(1)
-    click.echo(api.post("uninstall", body={"service": yes_uninstall}).data["message"])
-    click.echo("`holdfast plan show deploy` shows what is done, and what it waits for.")
+        output.confirm_by_name(lost, question, "name", name, f"--yes-uninstall {name}")
+    reply = api.post(
+        "uninstall", body={"service": name if yes_uninstall is None else yes_uninstall}
+    )
+    click.echo("`holdfast plan show deploy` shows what is done, and what it waits for.", err=True)
+    return reply
 
 
 def _what_is_lost(name: str, pods: dict[str, Any], volumes: list[dict[str, Any]]) -> str:

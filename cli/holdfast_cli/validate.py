@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from holdfast_cli import definition, output
+from holdfast_cli.errors import EXIT_INVALID
 
 
 @click.command()
@@ -16,7 +17,7 @@ from holdfast_cli import definition, output
 def validate(context: click.Context, svc_yml: Path, env_file: Path | None, as_json: bool) -> None:
     """Everything that is wrong with the service definition SVC_YML, or puts its data at risk.
 
-    Needs no scheduler. Exits with 1 when a scheduler would refuse it; warnings alone are no fault.
+    Needs no scheduler. Exits with 9 when a scheduler would refuse it; warnings alone are no fault.
     """
     found, problems = definition.read(svc_yml, definition.environment(env_file))
     if as_json:
@@ -31,4 +32,4 @@ def validate(context: click.Context, svc_yml: Path, env_file: Path | None, as_js
         errors = definition.counted(len(problems) - warnings, "error")
         told = f"{errors}, {definition.counted(warnings, 'warning')}"
         click.echo(f"{svc_yml} is {'valid' if found else 'refused'}: {told}.")
-    context.exit(0 if found else 1)
+    context.exit(0 if found else EXIT_INVALID)

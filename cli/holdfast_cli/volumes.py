@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Connection
+from holdfast_cli.completion import completes
+from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.errors import Refused
 from holdfast_cli.output import Shown
 
@@ -46,12 +47,13 @@ def _table(found: list[dict[str, Any]]) -> None:
 
 
 @volumes.command("destroy")
-@click.argument("id")
+@click.argument("id", shell_complete=completes("volumes"))
 @click.option(
     "--yes-destroy", metavar="ID", help="Do not ask: the same ID, a second time, for scripts."
 )
 @click.pass_obj
-def destroy_volume(api: Connection, id: str, yes_destroy: str | None) -> None:
+@output.orders
+def destroy_volume(api: Connection, id: str, yes_destroy: str | None) -> Reply:
     """Destroy the volume ID and all data on it, for good. It must not be in use."""
     if yes_destroy is not None and yes_destroy != id:
         raise click.UsageError(
@@ -64,37 +66,38 @@ def destroy_volume(api: Connection, id: str, yes_destroy: str | None) -> None:
             f" `holdfast pod replace {volume['pod']}` would release it first."
         )
     if yes_destroy is None:
-        click.echo(_description(volume))
         question = "Type its id again to destroy it and its data, for good"
-        if click.prompt(question, default="", show_default=False).strip() != id:
-            click.echo("That is not its id. Nothing was changed.")
-            raise click.exceptions.Exit(1)
-    click.echo(api.delete("volumes", id).data["message"])
+        output.confirm_by_name(_description(volume), question, "id", id, f"--yes-destroy {id}")
+    return api.delete("volumes", id)
 
 
 @volumes.command("forget")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def forget_volumes(api: Connection, name: str, yes: bool) -> None:
+@output.orders
+def forget_volumes(api: Connection, name: str, yes: bool) -> Reply:
     """Forget what was left on a machine that never returns; nothing is destroyed.
 
     NAME is a volume, a reservation, or the pod instance that left it.
     """
     if not yes:
         left = [one for one in api.get("retired").data if name in _names_of(one)]
-        for one in left:
-            kept = ", ".join(one["volumes"]) or "no volumes"
-            click.echo(f"{one['pod']} left {kept} on agent {one['agent']} ({one['reason']}).")
         if left:
-            click.echo(
-                "Forget it only if that machine never returns. Should it come back, what is on it"
-                " is quarantined: kept, not destroyed."
-            )
-            if not click.confirm(f"Forget what is called {name}?"):
-                click.echo("Nothing was changed.")
-                raise click.exceptions.Exit(1)
-    click.echo(api.post("retired", name, "forget").data["message"])
+            told = "\n".join(map(_left, left))
+            output.confirm(f"{told}\n{_IF_IT_RETURNS}", f"Forget what is called {name}?", "--yes")
+    return api.post("retired", name, "forget")
+
+
+_IF_IT_RETURNS = (
+    "Forget it only if that machine never returns. Should it come back, what is on it is"
+    " quarantined: kept, not destroyed."
+)
+
+
+def _left(one: dict[str, Any]) -> str:
+    kept = ", ".join(one["volumes"]) or "no volumes"
+    return f"{one['pod']} left {kept} on agent {one['agent']} ({one['reason']})."
 
 
 def _names_of(left: dict[str, Any]) -> list[str]:

@@ -77,7 +77,7 @@ def test_a_valid_definition_needs_no_scheduler(run: Run, svc_yml: Path) -> None:
 def test_all_errors_are_told_at_once_with_line_and_expectation(run: Run, svc_yml: Path) -> None:
     change(svc_yml, ("cmd: serve", "cmdd: serve"), ("cpus: 0.1", "cpus: much"))
     result = run("validate", str(svc_yml))
-    assert result.exit_code == 1
+    assert result.exit_code == 9
     *errors, last = result.stdout.splitlines()
     assert errors[0].startswith(f"{svc_yml}:9: error: pods.db.tasks.node.cmd: is required")
     assert errors[1].startswith(f"{svc_yml}:11: error: pods.db.tasks.node.cmdd: unknown key")
@@ -103,7 +103,7 @@ def test_json_says_the_same_to_programs(run: Run, svc_yml: Path) -> None:
     result = run("validate", str(svc_yml), "--json")
     body = json.loads(result.stdout)
     (problem,) = body["problems"]
-    assert (result.exit_code, body["valid"]) == (1, False)
+    assert (result.exit_code, body["valid"]) == (9, False)
     assert problem.pop("message").startswith("expected")
     assert problem == {
         "kind": "error",
@@ -117,7 +117,7 @@ def test_the_env_file_alone_is_the_environment(run: Run, svc_yml: Path, tmp_path
     env_file = tmp_path / "scheduler.env"
     env_file.write_text("# none\n\nOTHER=1\n")
     result = run("validate", str(svc_yml), "--env-file", str(env_file))
-    assert result.exit_code == 1
+    assert result.exit_code == 9
     assert "not set in the environment, so left empty: COUNT" in result.stdout
     for line in ("COUNT=1", "export COUNT='1'", ' COUNT="1" '):
         env_file.write_text(f"{line}\n")
@@ -133,7 +133,7 @@ def test_a_line_of_the_env_file_that_is_none_is_named_and_not_repeated(
     env_file = tmp_path / "scheduler.env"
     env_file.write_text(f"COUNT=3\n{line}\n")
     result = run("validate", str(svc_yml), "--env-file", str(env_file))
-    assert result.exit_code == 1
+    assert result.exit_code == 9
     assert f"{env_file}:2: expected NAME=VALUE" in result.stderr
     assert "s3cret" not in result.output
 
@@ -158,7 +158,7 @@ def actions(run: Run, svc_yml: Path) -> tuple[dict[str, tuple[str, str]], list[d
     body = json.loads(result.stdout)
     errors = [problem for problem in body["problems"] if problem["kind"] == "error"]
     assert body["accepted"] == (not errors)
-    assert result.exit_code == (1 if errors else 0)
+    assert result.exit_code == (9 if errors else 0)
     return {pod["name"]: (pod["action"], pod["reason"]) for pod in body["pods"]}, errors
 
 
@@ -266,7 +266,7 @@ def test_a_file_with_faults_is_refused_without_asking_the_scheduler(
 ) -> None:
     change(deployed, ("cpus: 0.1", "cpus: much"))
     result = run("plan", "preview", str(deployed), at="http://127.0.0.1:1")
-    assert result.exit_code == 1
+    assert result.exit_code == 9
     assert ":30: error: pods.web.tasks.front.cpus" in result.stdout
 
 
