@@ -286,6 +286,8 @@ class Master:
         known = self.agents.get(agent.id)
         if known is not None and known.executors.pop(executor_id, None) is not None:
             del known.infos[executor_id]
+            if any(owner == agent.id for owner, _ in self.offers.values()):
+                known.offered_before_its_end.add(executor_id)
             self._tell("FAILURE", (agent.id, executor_id))
             self._allocate_soon()
 
@@ -412,7 +414,9 @@ class Master:
                 held = resources.bag(info["executor"]["resources"])
             rest = resources.minus(left, resources.plus(used, held))
             if rest is None:
-                self._watch.refused(task_id, "it uses more than is offered")
+                # Who took the offer could not know of an executor's end that came after it.
+                if executor_id not in known.offered_before_its_end:
+                    self._watch.refused(task_id, "it uses more than is offered")
             elif joins and not same_executor(known.infos[executor_id], info["executor"]):
                 # validation.cpp, validateExecutor: "not compatible with existing Executor"
                 self._watch.refused(task_id, "its executor runs, and is another")

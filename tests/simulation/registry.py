@@ -38,6 +38,7 @@ class Known:
     total: Bag
     executors: dict[str, Bag] = field(default_factory=dict)
     infos: dict[str, Json] = field(default_factory=dict)
+    offered_before_its_end: set[str] = field(default_factory=set)
     connected: bool = True
     hogged: Bag = field(default_factory=dict)
     filters: list[Filter] = field(default_factory=list)
