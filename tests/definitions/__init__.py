@@ -1,4 +1,5 @@
-"""Services as operators of Cassandra and HDFS would define them. Neither software is needed: they
+"""Services as operators of Cassandra and HDFS would define them, and one for each thing that the
+format can do. No software is needed: they
 are read, and run in the simulation."""
 
 from pathlib import Path
@@ -58,3 +59,38 @@ def definition(name: str, **environment: str) -> ServiceSpec:
     """`cassandra` or `hdfs`, with some of its variables changed. Raises ServiceError."""
     defaults = {"cassandra": CASSANDRA, "hdfs": HDFS}[name]
     return load(HERE / name / "svc.yml", defaults | environment)
+
+
+HELLO = OF_ALL | {
+    "FRAMEWORK_NAME": "hello-world",
+    "HELLO_COUNT": "2",
+    "HELLO_CPUS": "0.3",
+    "HELLO_MEM": "128",
+    "HELLO_DISK": "50",
+    "HELLO_LABELS": "owner:me,tier:front",
+    "HELLO_PLACEMENT": "",
+    "HELLO_KILL_GRACE_PERIOD": "5",
+    "WORLD_COUNT": "2",
+    "WORLD_CPUS": "0.3",
+    "WORLD_MEM": "128",
+    "WORLD_DISK": "25",
+    "WORLD_PLACEMENT": "",
+    "SLEEP_DURATION": "1000",
+    "DEPLOY_STEPS": "[[first, second], [third]]",
+    "SECOND_ENABLED": "true",
+    "DRIVER": "pxd",
+    "DRIVER_OPTIONS": "size=10;repl=2",
+    "VOLUME_PROFILE": "fast",
+    "SECCOMP_PROFILE": "",
+    "HELLO_SECRET": "hello-world/one",
+    "WORLD_SECRET": "hello-world/two",
+    "DISCOVERY_PREFIX": "front",
+    "BOOTSTRAP_URI": "https://files.example/bootstrap.zip",
+}
+HELLO_WORLD = HERE / "helloworld"
+"""One definition for each thing that the format can do."""
+
+
+def hello_world(name: str, **environment: str) -> ServiceSpec:
+    """One of the small definitions, with some of its variables changed. Raises ServiceError."""
+    return load(HELLO_WORLD / f"{name}.yml", HELLO | environment)

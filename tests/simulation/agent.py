@@ -372,6 +372,12 @@ class Agent:
     def _started(self, task: Task) -> None:
         if not self._runs(task):
             return
+        # `needs A B` runs with these variables only.
+        if task.command.startswith("needs") and (
+            set(task.command.split()[1:]) - set(task.environment)
+        ):
+            self.end_task(task, "TASK_FAILED")
+            return
         self._update(task, "TASK_RUNNING")
         if task.command.startswith("finish"):
             self._clock.after(self._clock.between(0.5, 15.0), lambda: self._finish(task))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from holdfast.service.encode import config_id
-from holdfast.service.model import ServiceSpec
+from holdfast.service.model import Operator, ServiceSpec
 from holdfast.state.store import LAST_RECORD, Writes
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
@@ -110,7 +110,8 @@ class Judge:
     def _place(self, executor: Executor, agent: Agent) -> None:
         assert self._target is not None
         type_ = _type(executor.pod)
-        if not any(c.field == "hostname" for c in self._target.pod(type_).placement):
+        placement = self._target.pod(type_).placement
+        if not any((c.field, c.operator) == ("hostname", Operator.UNIQUE) for c in placement):
             return
         for other in agent.executors.values():
             if other.pod == executor.pod or _type(other.pod) != type_:

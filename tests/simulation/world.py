@@ -154,9 +154,13 @@ class World:
 
     def update(self, pick: int) -> None:
         """The operator starts the scheduler with a changed svc.yml."""
+        self.update_to(updated(self._target, self._updates + 1, pick))
+
+    def update_to(self, spec: ServiceSpec) -> None:
+        """The operator starts the scheduler with that service."""
         self._updates += 1
-        self._target = updated(self._target, self._updates, pick)
-        self.judge.target(self._target)
+        self._target = spec
+        self.judge.target(spec)
         self.log(f"operator: update to version {self._updates}")
         self.newest.die()
 
