@@ -132,6 +132,58 @@ def test_a_service_of_ones_own(cluster: Cluster, served: Served, tmp_path: Path,
         assert written.read_text() == "it's $HOME\n"
 
 
+def cosmos_uninstalls(marathon: Marathon) -> None:
+    """As UninstallHandler and ServiceUninstaller of Cosmos 0.6.3 do with this app's labels."""
+    framework_ids = get(marathon, "state/frameworkId")
+    assert isinstance(framework_ids, list)
+    assert framework_ids
+    marathon.set_env(SDK_UNINSTALL="true")
+    marathon.wait_deployed()
+
+    def torn_down() -> bool:
+        answer = requests.get(f"{marathon.url}/v1/plans/deploy", timeout=10)
+        assert answer.status_code in (200, 202), answer.text
+        if answer.status_code != 200:
+            return False
+        now = requests.get(f"{marathon.url}/v1/state/frameworkId", timeout=10)
+        return now.status_code != 200 or now.json() == framework_ids
+
+    wait_until("the service is uninstalled", torn_down, 90)
+    marathon.delete()
+
+
+def left_over(cluster: Cluster, role: str) -> list[object]:
+    """What the master still has of a role: reservations, volumes among them, and frameworks."""
+    agents = requests.get(f"{cluster.leader()}/slaves", timeout=10).json()["slaves"]
+    state = requests.get(f"{cluster.leader()}/state", timeout=10).json()
+    return [
+        *(
+            agent["reserved_resources_full"][role]
+            for agent in agents
+            if role in agent["reserved_resources_full"]
+        ),
+        *(one["id"] for one in state["frameworks"] if role in one.get("roles", [one.get("role")])),
+    ]
+
+
+def test_uninstalling_leaves_nothing(cluster: Cluster, served: Served) -> None:
+    service = {"name": "hello", "definition": HELLO, "environment": "GREETING=bye"}
+    app = served.app(options(cluster, service=service))
+    with Marathon(cluster.leader()) as marathon:
+        marathon.put(app)
+        wait_complete(marathon)
+        assert left_over(cluster, "hello-role")
+        framework_ids = get(marathon, "state/frameworkId")
+        cosmos_uninstalls(marathon)
+        assert left_over(cluster, "hello-role") == []
+        assert {state for state, _ in marathon.ended} == {"TASK_KILLED"}
+
+        # Installed once more, it is a new service.
+        marathon.put(app)
+        wait_complete(marathon)
+        assert get(marathon, "state/frameworkId") != framework_ids
+
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
