@@ -30,6 +30,7 @@ from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
+from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
@@ -289,7 +290,12 @@ def _lead(
     engine = ending.engine = Engine(
         core, store, connection, _new_id, inspector.ask, delivery=delivery
     )
-    server = ApiServer(create_app(engine, {name: executor}), options.host, options.port)
+    app = create_app(
+        engine,
+        {name: executor},
+        ask_master=lambda roles: ask_master(access, connection.master_url, roles),
+    )
+    server = ApiServer(app, options.host, options.port)
     try:
         server.start()
     except AddressError as error:

@@ -7,6 +7,7 @@ before the call that acts on it is sent.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from holdfast.mesos.messages import TaskState
 from holdfast.service.model import ANY_ROLE, VolumeKind
@@ -278,7 +279,10 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class DestroyIntent:
-    """An operator's word that the volume `volume_id` may be destroyed."""
+    """An operator's word that the volume `volume_id` may be destroyed.
+
+    Or, where it names a quarantined reservation without a volume, that it may be given back.
+    """
 
     volume_id: str
     at: float
@@ -293,7 +297,7 @@ def retired_path(id_: str) -> str:
 
 
 def intent_path(volume_id: str) -> str:
-    return f"intents/{volume_id}"
+    return f"intents/{quote(volume_id, safe='')}"
 
 
 def _task_to_json(task: Task) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from holdfast import __version__
 from holdfast.api.answers import ANSWER_SECONDS
 from holdfast.api.bodies import BodyLimit
+from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
 
@@ -20,11 +21,13 @@ def create_app(
     source: ServiceSource,
     artifacts: Mapping[str, bytes],
     answer_seconds: float = ANSWER_SECONDS,
+    *,
+    ask_master: AskMaster = no_master,
 ) -> FastAPI:
     """The API over a running service. `artifacts` are the files agents fetch, by name.
 
     Every error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the
-    engine.
+    engine; `ask_master` asks the leading master what it has.
     """
     app = FastAPI(
         title="Holdfast",
@@ -34,7 +37,7 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
-    app.include_router(api_router(source, artifacts, answer_seconds))
+    app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)
     app.add_exception_handler(Exception, _unexpected)

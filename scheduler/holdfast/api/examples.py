@@ -100,6 +100,25 @@ _EXAMPLES: dict[Any, Any] = {
         "since": 1700000000.0,
         "age": 60.0,
     },
+    shapes.OrphansBody: {
+        "items": [
+            {
+                "name": "c0a1/cpus@5d8b-S3",
+                "kind": "reservation",
+                "resource": "cpus",
+                "class": "forgotten",
+                "agent": "10.0.0.9",
+                "agent_id": "5d8b-S3",
+                "size": 0.5,
+                "age": 60.0,
+                "labels": {"pod": "hello-0"},
+                "pod": "hello-0",
+                "applicable": True,
+                "hint": "`holdfast orphans --apply` with its name",
+            }
+        ],
+        "silent": ["10.0.0.12"],
+    },
     shapes.RetiredBody: {
         "reservation": "3f0c5a0e7d1b4c6f",
         "pod": "hello-1",

@@ -24,6 +24,7 @@ from holdfast.api.debug_routes import add_debug, add_offers
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
+from holdfast.api.orphan_routes import AskMaster, add_orphans
 from holdfast.api.page import HEADERS, status_page
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
@@ -40,7 +41,11 @@ ANYTHING_ELSE: Responses = {
 
 
 def api_router(
-    source: ServiceSource, artifacts: Mapping[str, bytes], answer_seconds: float = ANSWER_SECONDS
+    source: ServiceSource,
+    artifacts: Mapping[str, bytes],
+    answer_seconds: float = ANSWER_SECONDS,
+    *,
+    ask_master: AskMaster,
 ) -> APIRouter:
     """All routes over `source`; `artifacts` are files for agents by name."""
     router = APIRouter(prefix="/v1", default_response_class=Response)
@@ -50,6 +55,7 @@ def api_router(
     add_explanations(router, source)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
+    add_orphans(router, source, ask_master, answer_seconds)
     add_uninstall(router, source, answer_seconds)
     _add_endpoints(router, source)
     add_state(router, source, answer_seconds)

@@ -141,6 +141,32 @@ class QuarantinedBody(TypedDict):
     age: float
 
 
+OrphanBody = TypedDict(
+    "OrphanBody",
+    {
+        "name": str,
+        "kind": str,
+        "resource": str | None,
+        "class": str,
+        "agent": str,
+        "agent_id": str,
+        "size": float | None,
+        "age": float | None,
+        "labels": dict[str, str],
+        "pod": str | None,
+        "applicable": bool,
+        "hint": str,
+    },
+)
+
+
+class OrphansBody(TypedDict):
+    """`silent`: agents of which the master tells nothing at the moment."""
+
+    items: list[OrphanBody]
+    silent: list[str]
+
+
 class HealthBody(TypedDict):
     service: str
     status: str

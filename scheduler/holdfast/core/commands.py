@@ -1,10 +1,11 @@
 """What an operator orders, turned into records. Each returns the words for the operator."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
+from holdfast.core.view import Quarantined
 from holdfast.plans.single import spared_tasks
 from holdfast.records import DestroyIntent, Pod, Predecessor, Retired, Task
 
@@ -89,8 +90,13 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
     return text
 
 
-def destroy_volume(ledger: Ledger, volume_id: str, quarantined: Container[str], now: float) -> str:
-    """Record that the volume may be destroyed, which happens when its agent offers it."""
+def destroy_volume(
+    ledger: Ledger, volume_id: str, quarantined: Mapping[str, Quarantined], now: float
+) -> str:
+    """Record that the volume may be destroyed, which happens when its agent offers it.
+
+    A quarantined reservation without a volume is given back in the same way.
+    """
     user = ledger.index.volumes.get(volume_id)
     if user is not None:
         raise Refused(
@@ -101,7 +107,16 @@ def destroy_volume(ledger: Ledger, volume_id: str, quarantined: Container[str], 
     retired = {v.id for left in ledger.retired.values() for v in left.reservation.volumes}
     if volume_id not in retired and volume_id not in quarantined:
         raise Refused(404, f"no volume {volume_id} is known; `holdfast volumes list` shows all")
+    item = quarantined.get(volume_id)
+    if item is not None and item.principal not in (None, ledger.service.principal):
+        raise Refused(
+            409,
+            f"{volume_id} was reserved by {item.principal!r}, not by this service's principal"
+            f" {ledger.service.principal!r}; nothing was changed. Whoever that is can free it",
+        )
     ledger.put_intent(DestroyIntent(volume_id, now))
+    if item is not None and item.kind != "volume":
+        return f"{volume_id} will be given back as soon as its agent offers it"
     return f"volume {volume_id} will be destroyed as soon as its agent offers it"
 
 
@@ -141,6 +156,17 @@ def forget_retired(ledger: Ledger, target: str) -> str:
         " machine come back, its reservation and volumes are quarantined: kept until you destroy"
         " them by name"
     )
+
+
+def refuse_known(ledger: Ledger, task_id: str) -> None:
+    """Only what no record explains is killed by its id."""
+    owner = ledger.index.owners.get(task_id)
+    if owner is not None:
+        raise Refused(
+            409,
+            f"{task_id} belongs to {owner}; nothing was changed. `holdfast pod restart` or"
+            " `holdfast pod replace` is for that",
+        )
 
 
 def _pod(ledger: Ledger, name: str) -> Pod:

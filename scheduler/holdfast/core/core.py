@@ -18,6 +18,7 @@ from holdfast.core.commands import (
     Refused,
     destroy_volume,
     forget_retired,
+    refuse_known,
     replace_pod,
     restart_pod,
 )
@@ -335,6 +336,10 @@ class Core:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
                     self._sweep(now)
+                case ev.Verb.ORPHANS_KILL:
+                    refuse_known(self.ledger, event.target)
+                    self._kill(event.target, event.parameters.get("agent"), now)
+                    text = f"task {event.target} is being killed"
                 case ev.Verb.STATE_STORE_FILE:
                     text = store_file(self.ledger, event.target, event.parameters)
                 case ev.Verb.STATE_REFRESH:

@@ -94,6 +94,7 @@ class Verb(StrEnum):
     POD_REPLACE = "pod replace"
     VOLUMES_DESTROY = "volumes destroy"
     VOLUMES_FORGET = "volumes forget"
+    ORPHANS_KILL = "orphans kill"
     UNINSTALL = "uninstall"
     PLAN_START = "plan start"
     PLAN_STOP = "plan stop"
@@ -109,8 +110,9 @@ class Verb(StrEnum):
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan or, to
-    uninstall it, the service; a command on a plan may be about one `phase`, or one `step` of it;
+    `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan, a task
+    that no record explains or, to uninstall it, the service;
+    a command on a plan may be about one `phase`, or one `step` of it;
     `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
     who gave it.
     """

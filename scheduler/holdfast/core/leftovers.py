@@ -58,6 +58,12 @@ class Leftovers:
                     )
                 elif left is not None and resource.persistence_id is None:
                     unreserve.append(resource.raw)
+                elif left is None and (name := _name(pool, id_, resource)) in self._ledger.intents:
+                    self._seen.add(name)  # it is done with once it is gone, not before
+                    unreserve.append(resource.raw)
+                    decisions.append(
+                        f"giving back {name} on {pool.hostname} as the operator ordered"
+                    )
                 elif left is None:
                     self._seen.add(self._quarantine(pool, id_, resource, decisions, now))
         self._forget(pool, now)
@@ -101,7 +107,7 @@ class Leftovers:
     def _quarantine(
         self, pool: AgentPool, id_: str, resource: Resource, decisions: list[str], now: float
     ) -> str:
-        name = resource.persistence_id or f"{id_ or 'unlabelled'}/{resource.name}@{pool.agent_id}"
+        name = _name(pool, id_, resource)
         if name not in self.quarantined:
             size = resource.amount or sum(end - begin + 1 for begin, end in resource.ranges)
             self.quarantined[name] = Quarantined(
@@ -113,6 +119,7 @@ class Leftovers:
                 labels=dict(resource.labels),
                 since=now,
                 role=pool.role,
+                principal=resource.principal,
             )
             decisions.append(
                 f"quarantined {name} on {pool.hostname}: reserved for {pool.role},"
@@ -168,3 +175,13 @@ class Leftovers:
             patience <= now - since < patience + LOOK_SECONDS
             for since, patience in self._absent.values()
         )
+
+
+def _name(pool: AgentPool, id_: str, resource: Resource) -> str:
+    """What operators call something that no record explains."""
+    return resource.persistence_id or reservation_name(id_, resource.name, pool.agent_id)
+
+
+def reservation_name(resource_id: str, kind: str, agent_id: str) -> str:
+    """What operators call a reservation without a volume that no record explains."""
+    return f"{resource_id or 'unlabelled'}/{kind}@{agent_id}"

@@ -24,7 +24,7 @@ class Quarantined:
 
     `id` is the volume's persistence id, or the reservation's resource id where there is no volume.
     `size` is MB for disk and memory, a count of CPUs or ports otherwise. `role` is the one of ours
-    it is reserved for.
+    it is reserved for, `principal` who reserved it.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Quarantined:
     labels: Mapping[str, str]
     since: float
     role: str = ""
+    principal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

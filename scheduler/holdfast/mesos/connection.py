@@ -126,6 +126,12 @@ class SchedulerConnection:
         return self._subscription is not None
 
     @property
+    def master_url(self) -> str | None:
+        """The base of the API of the master that knows us; None without a subscription."""
+        subscription = self._subscription
+        return subscription.url.removesuffix(SCHEDULER_PATH) if subscription else None
+
+    @property
     def framework_id(self) -> str | None:
         return self._framework_id
 

@@ -1,0 +1,132 @@
+"""The paths about what the records do not explain: what there is, and freeing it by name."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+
+import orjson
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from holdfast.api import shapes
+from holdfast.api.answers import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    UNANSWERED,
+    Responses,
+    as_json,
+    error,
+    need,
+    ok,
+)
+from holdfast.api.orphans import orphans_body, roles_of, silent_agents
+from holdfast.api.source import ServiceSource, ask
+from holdfast.core.events import Verb
+from holdfast.mesos.inventory import Inventory, NoInventory
+
+AskMaster = Callable[[Collection[str]], Inventory]
+"""Asks the leading master once about these roles; raises NoInventory."""
+
+
+def no_master(roles: Collection[str]) -> Inventory:
+    """Where there is none to ask."""
+    raise NoInventory("no master is connected at the moment")
+
+
+_UNTOLD = error(
+    "The master did not tell; nothing was changed",
+    "The Mesos master did not tell what it has: no answer in time. Nothing was changed.",
+)
+_NAMES = {
+    "requestBody": {
+        "required": True,
+        "description": "The names, as GET /v1/orphans tells them.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["names"],
+                    "properties": {
+                        "names": {"type": "array", "minItems": 1, "items": {"type": "string"}}
+                    },
+                    "additionalProperties": False,
+                },
+                "example": {"names": ["e19fd42d8f5b49b0"]},
+            }
+        },
+    }
+}
+
+
+def add_orphans(
+    router: APIRouter, source: ServiceSource, ask_master: AskMaster, answer_seconds: float
+) -> None:
+    async def look() -> tuple[list[shapes.OrphanBody], list[str]]:
+        view = source.view
+        try:
+            inventory = await asyncio.to_thread(ask_master, roles_of(view))
+        except NoInventory as problem:
+            text = f"The Mesos master did not tell what it has: {problem}. Nothing was changed."
+            raise HTTPException(503, text) from problem
+        return orphans_body(view, inventory, time.time()), silent_agents(view, inventory)
+
+    shown: Responses = {200: ok(shapes.OrphansBody), 503: _UNTOLD}
+
+    @router.get("/orphans", tags=["volumes"], responses=shown)
+    async def list_orphans() -> Response:
+        """Everything reserved and running for the service, as the master tells it now.
+
+        `silent` are agents it tells nothing of at the moment.
+        """
+        items, silent = await look()
+        return as_json({"items": items, "silent": silent})
+
+    ordered: Responses = {
+        200: ok(list[shapes.MessageBody], "Stored, one answer for each name"),
+        400: BAD_REQUEST,
+        404: NOT_FOUND,
+        409: REFUSED,
+        503: UNANSWERED,
+    }
+
+    @router.post("/orphans/apply", tags=["volumes"], responses=ordered, openapi_extra=_NAMES)
+    async def apply(request: Request) -> Response:
+        """Destroy, give back or kill what is named, if no record explains it.
+
+        Nothing is changed when one of the names cannot be freed.
+        """
+        names = _named(await request.body())
+        items, _ = await look()
+        known = {item["name"]: item for item in items}
+        for name in names:
+            need("orphan", name, known.keys())
+            if not known[name]["applicable"]:
+                text = f"{name} is left as it is: {known[name]['hint']}. Nothing was changed."
+                raise HTTPException(409, text)
+        answers = []
+        for name in names:
+            item = known[name]
+            if item["kind"] == "task":
+                parameters = {"agent": item["agent_id"]}
+                answer = await ask(
+                    source, Verb.ORPHANS_KILL, name, answer_seconds, parameters=parameters
+                )
+            else:
+                answer = await ask(source, Verb.VOLUMES_DESTROY, name, answer_seconds)
+            if answer.status != 200:
+                return as_json(answer.body, answer.status)
+            answers.append({"message": answer.body["message"]})
+        return as_json(answers)
+
+
+def _named(body: bytes) -> list[str]:
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        given = None
+    names = given.get("names") if isinstance(given, dict) and len(given) == 1 else None
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise HTTPException(
+            400, 'Expected {"names": ["NAME", ...]} as the body. Nothing was changed.'
+        )
+    return list(dict.fromkeys(names))

@@ -1,0 +1,147 @@
+"""What the master has for the service's roles and framework, by whether the records explain it."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from holdfast.api.shapes import OrphanBody
+from holdfast.core.leftovers import reservation_name
+from holdfast.core.view import View
+from holdfast.mesos.inventory import Held, Inventory, Running
+from holdfast.placement.owner import roles
+from holdfast.placement.pool import FRAMEWORK_ID, POD, RESOURCE_ID
+from holdfast.records import Reservation
+
+
+class OrphanClass(StrEnum):
+    """EXPLAINED by a record; FORGOTTEN: this framework made it, no record knows it; or UNKNOWN."""
+
+    EXPLAINED = "explained"
+    FORGOTTEN = "forgotten"
+    UNKNOWN = "unknown"
+
+
+def roles_of(view: View) -> tuple[str, ...]:
+    """The roles of all configurations that instances may still be of."""
+    return tuple({role for service in view.configs.values() for role in roles(service)})
+
+
+def silent_agents(view: View, inventory: Inventory) -> list[str]:
+    """Agents of which the master tells nothing: to come back to it, or unknown to it."""
+    held = [pod.reservation for pod in view.pods.values()]
+    held += [left.reservation for left in view.retired.values()]
+    away = {
+        one.hostname for one in held if one is not None and one.agent_id not in inventory.agents
+    }
+    return sorted(away | set(inventory.silent))
+
+
+def orphans_body(view: View, inventory: Inventory, now: float) -> list[OrphanBody]:
+    """Reservations and volumes, then tasks and executors. `now` is seconds since the epoch."""
+    owners = dict(_owners(view))
+    found = [_held_body(view, owners, item, now) for item in inventory.held]
+    ours = set(roles_of(view))
+    users = _users(view)
+    found += [
+        _running_body(view, users, item, now)
+        for item in inventory.running
+        if item.framework_id == view.framework_id or item.roles & ours
+    ]
+    return found
+
+
+def _owners(view: View) -> Iterator[tuple[str, tuple[str, str]]]:
+    """By resource id who has it, and what can be done."""
+    for pod in view.pods.values():
+        yield from _ids(pod.reservation, pod.name, f"in use by {pod.name}")
+    for left in view.retired.values():
+        hint = f"kept of {left.pod}: `holdfast volumes destroy` or `forget`"
+        yield from _ids(left.reservation, left.pod, hint)
+
+
+def _ids(held: Reservation | None, pod: str, hint: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    for id_ in held.resource_ids if held is not None else ():
+        yield id_, (pod, hint)
+
+
+def _users(view: View) -> dict[tuple[str, str], str]:
+    """By kind and id the pod instance of each task and executor in the records."""
+    users = {}
+    for pod in view.pods.values():
+        users.update({("task", task.id): pod.name for task in pod.tasks})
+        if pod.executor_id:
+            users["executor", pod.executor_id] = pod.name
+    for left in view.retired.values():
+        users.update({("task", task.id): left.pod for task in left.tasks})
+    return users
+
+
+def _held_body(
+    view: View, owners: dict[str, tuple[str, str]], item: Held, now: float
+) -> OrphanBody:
+    resource = item.resource
+    id_ = resource.labels.get(RESOURCE_ID, "")
+    name = resource.persistence_id or reservation_name(id_, resource.name, item.agent_id)
+    pod, hint = owners.get(id_, (resource.labels.get(POD), ""))
+    kept = view.quarantined.get(name)
+    if id_ in owners:
+        kind = OrphanClass.EXPLAINED
+    elif view.framework_id and resource.labels.get(FRAMEWORK_ID) == view.framework_id:
+        kind = OrphanClass.FORGOTTEN
+    else:
+        kind = OrphanClass.UNKNOWN
+    principal = resource.principal
+    frees = kind is not OrphanClass.EXPLAINED
+    if not frees:
+        pass
+    elif principal not in (None, view.service.principal):
+        frees, hint = False, f"was reserved by {principal!r}, who can free it"
+    elif kept is None:
+        frees, hint = False, "not offered to the service yet; what uses it must end first"
+    elif name in view.intents:
+        frees, hint = False, "goes as soon as its agent offers it, as ordered"
+    else:
+        hint = "`holdfast orphans --apply` with its name"
+    return {
+        "name": name,
+        "kind": "volume" if resource.persistence_id else "reservation",
+        "resource": resource.name,
+        "class": kind.value,
+        "agent": item.hostname,
+        "agent_id": item.agent_id,
+        "size": resource.amount or sum(end - first + 1 for first, end in resource.ranges),
+        "age": None if kept is None else max(0.0, now - kept.since),
+        "labels": dict(resource.labels),
+        "pod": pod,
+        "applicable": frees,
+        "hint": hint,
+    }
+
+
+def _running_body(
+    view: View, users: dict[tuple[str, str], str], item: Running, now: float
+) -> OrphanBody:
+    pod = users.get((item.kind, item.id))
+    ours = item.framework_id == view.framework_id
+    if ours and pod is not None:
+        kind, hint = OrphanClass.EXPLAINED, f"runs for {pod}"
+    elif ours:
+        kind, hint = OrphanClass.FORGOTTEN, "`holdfast orphans --apply` kills it"
+    else:
+        kind, hint = OrphanClass.UNKNOWN, f"belongs to framework {item.framework_id}, who ends it"
+    frees = kind is OrphanClass.FORGOTTEN and item.kind == "task"
+    if kind is OrphanClass.FORGOTTEN and item.kind == "executor":
+        hint = "ends with its tasks"
+    return {
+        "name": item.id,
+        "kind": item.kind,
+        "resource": None,
+        "class": kind.value,
+        "agent": item.hostname,
+        "agent_id": item.agent_id,
+        "size": None,
+        "age": None if item.since is None else max(0.0, now - item.since),
+        "labels": {},
+        "pod": pod,
+        "applicable": frees,
+        "hint": hint,
+    }

@@ -1,0 +1,162 @@
+"""What the master has, told by whether the records explain it, and freed by name."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from holdfast.api.app import create_app
+from holdfast.core.events import Verb
+from holdfast.core.view import Quarantined
+from holdfast.mesos.inventory import Inventory, NoInventory, parse_state
+from tests.unit.api.pictures import SERVICE, Source, well
+
+VIEW = well()
+ROLE = SERVICE.role
+HELD = next(pod for pod in VIEW.pods.values() if pod.reservation is not None)
+
+
+def reserved(
+    resource_id: str, framework: str, principal: str | None = None, volume: str = ""
+) -> dict[str, Any]:
+    labels = {"resource_id": resource_id, "framework_id": framework, "pod": "etcd-9"}
+    reservation: dict[str, Any] = {
+        "type": "DYNAMIC",
+        "role": ROLE,
+        "labels": {"labels": [{"key": k, "value": v} for k, v in labels.items()]},
+    }
+    if principal:
+        reservation["principal"] = principal
+    disk = {"disk": {"persistence": {"id": volume}}} if volume else {}
+    return {
+        "type": "SCALAR",
+        "name": "disk" if volume else "cpus",
+        "scalar": {"value": 2.0},
+        "reservations": [reservation],
+        **disk,
+    }
+
+
+def state(resources: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "get_agents": {
+            "agents": [
+                {
+                    "agent_info": {"id": {"value": "agent-7"}, "hostname": "host-7"},
+                    "total_resources": resources,
+                }
+            ],
+            "recovered_agents": [{"id": {"value": "agent-8"}, "hostname": "host-8"}],
+        },
+        "get_tasks": {"tasks": tasks},
+        "get_executors": {},
+    }
+
+
+def task(id_: str, framework: str | None) -> dict[str, Any]:
+    return {
+        "task_id": {"value": id_},
+        "framework_id": {"value": framework},
+        "agent_id": {"value": "agent-7"},
+        "resources": [reserved("r", "f")],
+        "statuses": [{"timestamp": 1.0e9}],
+    }
+
+
+OURS = VIEW.framework_id or ""
+assert HELD.reservation
+STATE = state(
+    [
+        reserved(min(HELD.reservation.resource_ids), OURS),
+        reserved("r-old", OURS),
+        reserved("r-foreign", "f-other", volume="v-foreign"),
+        reserved("r-unseen", "f-other"),
+        reserved("r-theirs", "f-other", principal="somebody"),
+    ],
+    [task(HELD.tasks[0].id, OURS), task("lost", OURS), task("alien", "f-other")],
+)
+
+
+def kept(id_: str, kind: str) -> Quarantined:
+    return Quarantined(id_, kind, 2.0, "agent-7", "host-7", {}, 0.0, ROLE)
+
+
+@pytest.fixture
+def source() -> Source:
+    quarantined = {
+        "r-old/cpus@agent-7": kept("r-old/cpus@agent-7", "cpus"),
+        "v-foreign": kept("v-foreign", "volume"),
+    }
+    return Source(replace(VIEW, quarantined=quarantined))
+
+
+@pytest.fixture
+def client(source: Source) -> TestClient:
+    def ask(roles: Collection[str]) -> Inventory:
+        return parse_state(STATE, frozenset(roles))
+
+    return TestClient(create_app(source, {}, ask_master=ask))
+
+
+def test_classes(client: TestClient) -> None:
+    body = client.get("/v1/orphans").json()
+    found = {item["name"]: (item["class"], item["applicable"]) for item in body["items"]}
+    held = HELD.reservation
+    assert held
+    assert found == {
+        f"{min(held.resource_ids)}/cpus@agent-7": ("explained", False),
+        "r-old/cpus@agent-7": ("forgotten", True),
+        "v-foreign": ("unknown", True),
+        "r-unseen/cpus@agent-7": ("unknown", False),
+        "r-theirs/cpus@agent-7": ("unknown", False),
+        HELD.tasks[0].id: ("explained", False),
+        "lost": ("forgotten", True),
+        "alien": ("unknown", False),
+    }
+    assert "host-8" in body["silent"]
+    assert held.hostname in body["silent"], "the master does not list its agent"
+
+
+def test_named_ones_become_orders(client: TestClient, source: Source) -> None:
+    names = ["r-old/cpus@agent-7", "lost", "v-foreign"]
+    answer = client.post("/v1/orphans/apply", json={"names": names})
+    assert answer.status_code == 200
+    assert [(c.verb, c.target) for c in source.commands] == [
+        (Verb.VOLUMES_DESTROY, "r-old/cpus@agent-7"),
+        (Verb.ORPHANS_KILL, "lost"),
+        (Verb.VOLUMES_DESTROY, "v-foreign"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("nobody", 404), ("alien", 409), ("r-theirs/cpus@agent-7", 409), (HELD.tasks[0].id, 409)],
+)
+def test_one_that_cannot_be_freed_stops_all(
+    client: TestClient, source: Source, name: str, status: int
+) -> None:
+    answer = client.post("/v1/orphans/apply", json={"names": ["lost", name]})
+    assert answer.status_code == status
+    assert not source.commands
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"names": []}', b'{"names": [1]}', b'{"x": 1}'])
+def test_bodies_that_name_nothing(client: TestClient, source: Source, body: bytes) -> None:
+    assert client.post("/v1/orphans/apply", content=body).status_code == 400
+    assert not source.commands
+
+
+def test_a_master_that_does_not_tell(source: Source) -> None:
+    def ask(roles: Collection[str]) -> Inventory:
+        raise NoInventory("no answer in time")
+
+    client = TestClient(create_app(source, {}, ask_master=ask))
+    for answer in (
+        client.get("/v1/orphans"),
+        client.post("/v1/orphans/apply", json={"names": ["lost"]}),
+    ):
+        assert answer.status_code == 503
+        assert "no answer in time" in answer.json()["message"]
+    assert not source.commands
