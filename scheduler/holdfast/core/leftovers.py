@@ -59,7 +59,8 @@ class Leftovers:
                 elif left is not None and resource.persistence_id is None:
                     unreserve.append(resource.raw)
                 elif left is None and (name := _name(pool, id_, resource)) in self._ledger.intents:
-                    self._seen.add(name)  # it is done with once it is gone, not before
+                    self._quarantine(pool, id_, resource, [], now)
+                    self._absent[name] = (now, GONE_SECONDS)  # to look then whether it is gone
                     unreserve.append(resource.raw)
                     decisions.append(
                         f"giving back {name} on {pool.hostname} as the operator ordered"
