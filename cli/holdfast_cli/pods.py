@@ -50,6 +50,26 @@ def _show_all(body: dict[str, Any]) -> None:
             for instance in instances
         ),
     )
+    decided = [instance["decision"] for instance in instances if "decision" in instance]
+    if decided:
+        click.echo()
+        _show_decisions(decided)
+
+
+def _show_decisions(decisions: list[dict[str, Any]]) -> None:
+    """What becomes of failed instances, and when."""
+    output.show_table(
+        ("failed", "decision", "at", "reason"),
+        (
+            (
+                each["pod"],
+                each["choice"],
+                output.moment(each["deadline"]) if "deadline" in each else "-",
+                each["reason"],
+            )
+            for each in decisions
+        ),
+    )
 
 
 def _task(instance: dict[str, Any], task: dict[str, Any]) -> str:
@@ -88,6 +108,9 @@ def _show_one(instance: dict[str, Any]) -> None:
             for task in instance["tasks"]
         ),
     )
+    if "decision" in instance:
+        click.echo()
+        _show_decisions([instance["decision"]])
     if instance["volumes"]:
         click.echo()
         output.show_table(

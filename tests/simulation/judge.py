@@ -8,6 +8,7 @@ from holdfast.state.store import LAST_RECORD, Writes
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
 from tests.simulation.plan_judge import PlanJudge
+from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.replacement_judge import ReplacementJudge
 from tests.simulation.resources import Json
 from tests.simulation.scheduler import Records, Scheduler
@@ -38,6 +39,7 @@ class Judge:
         self._owned: dict[str, tuple[frozenset[str], float]] = {}
         self.plans = PlanJudge(self._configs, self.replaced, self.violate, lambda: clock.now)
         self.replacements = ReplacementJudge(self._configs, self.violate, lambda: clock.now)
+        self.recovery = RecoveryJudge(self.replaced, self.violate, lambda: clock.now)
         records.watch = self._stored
 
     def target(self, spec: ServiceSpec) -> None:
@@ -46,13 +48,14 @@ class Judge:
         wanted = {f"{pod.type}-{index}" for pod, index in spec.instances()}
         for pod in self._owned.keys() - wanted:
             self.replaced[pod] = self._clock.now
-        self._target = spec
+        self._target = self.recovery.target = spec
 
     def violate(self, invariant: str, text: str) -> None:
         self._log(f"VIOLATION {invariant}: {text}")
         self.violations.append(f"{invariant}: {text}")
 
     def _stored(self, writes: Writes) -> None:
+        self.recovery.stored(writes)
         self.plans.stored(writes)
         if not self.uninstalling:  # there is nobody left to hand anything over to
             self.replacements.stored(writes)

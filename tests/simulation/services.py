@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.model import (
     Constraint,
     Goal,
@@ -157,6 +158,13 @@ def isolated() -> ServiceSpec:
     return _service((pod,), (SERIAL,))
 
 
+def replacing() -> ServiceSpec:
+    """Instances that are replaced without an operator's word, soon after their agent is lost."""
+    policy = ReplacementPolicy(timeout=120, delay=60, per_hour=3)
+    pod = PodSpec("db", 5, (_task("node"),), placement=(UNIQUE_HOST,), replacement=policy)
+    return _service((pod,), (SERIAL,))
+
+
 SERVICES = {
     "serial": serial,
     "parallel": parallel,
@@ -170,7 +178,7 @@ SERVICES = {
     "elastic": elastic,
 }
 
-NEEDING = {"isolated": isolated}
+NEEDING = {"isolated": isolated, "replacing": replacing}
 """Services that not every agent can run; apart, so that each seed keeps its service."""
 
 

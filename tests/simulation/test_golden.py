@@ -26,9 +26,24 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+REPLACING = {
+    # The machine of an instance burns down, and the policy replaces it after two minutes.
+    "automatic-replacement": [Fault(60.0, "removed", 5)],
+    # The same, but the machine was only cut off, and comes back with the former task.
+    "back-after-replacement": [Fault(60.0, "cut_long", 989)],
+    # An operator marks the agent gone.
+    "marked-gone": [Fault(60.0, "removed", 3)],
+    # Two of five machines are cut off: nothing is replaced. One comes back, which ends it.
+    "disaster": [Fault(60.0, "cut_long", 985), Fault(61.0, "cut_long", 899)],
+}
+"""With a service that has a policy."""
+
+
+@pytest.mark.parametrize("name", [*SCENARIOS, *REPLACING])
 def test_trace_is_as_recorded(name: str) -> None:
-    outcome = run(SEED, SCENARIOS[name], patience=300.0, service="serial")
+    service = "replacing" if name in REPLACING else "serial"
+    faults = {**SCENARIOS, **REPLACING}[name]
+    outcome = run(SEED, faults, patience=300.0, service=service)
     assert not outcome.violations
     trace = "".join(f"{line}\n" for line in outcome.trace)
     path = GOLDEN / f"{name}.txt"

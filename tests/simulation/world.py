@@ -52,6 +52,7 @@ class World:
         self.uninstalling = False
         self.uninstalled_at = 0.0
         self.judge.agents = self.agents
+        self.judge.recovery.gone = self.master.gone
         self.judge.schedulers = self.schedulers
         self.judge.target(spec)
         self.clock.after_step = self.judge.after_step

@@ -44,6 +44,13 @@ _INSTANCE = {
     "reason": "it waits until its readiness check succeeds",
     "volumes": [{"id": "e19fd42d8f5b49b0", "path": "data", "size": 512.0}],
 }
+_VERDICT = {
+    "pod": "hello-1",
+    "choice": "replace",
+    "reason": "agent 10.0.0.8 cannot be reached; it has been down for 1200 s by then",
+    "since": 1700000000.0,
+    "deadline": 1700001200.0,
+}
 _EXPLANATION = {
     "name": "hello-2",
     "reason": "it waits until an offer fits",
@@ -78,6 +85,7 @@ _EXAMPLES: dict[Any, Any] = {
         "dns": ["hello-0-server.hello-world.autoip.dcos.thisdcos.directory:2379"],
         "vip": "client.hello-world.l4lb.thisdcos.directory:2379",
     },
+    shapes.FailuresBody: {"service": "hello-world", "failures": [_VERDICT]},
     shapes.ExplanationBody: _EXPLANATION,
     shapes.ExplanationsBody: {"service": "hello-world", "pods": [_EXPLANATION]},
     shapes.VolumeBody: {

@@ -4,16 +4,18 @@ from holdfast.api.shapes import HealthBody
 from holdfast.core.view import View
 from holdfast.plans.derive import BUILT_IN, DEPLOY
 from holdfast.plans.plan import Plan, Status
+from holdfast.recovery.decide import Choice
 
 
 def health(view: View) -> tuple[int, HealthBody]:
     """The HTTP status and body; what comes first here wins over what comes after.
 
-    500 a plan has errors; 503 not subscribed to a master; 208 waits after failures; 207 waits for
-    an operator; 202 deploying or uninstalling; 203 recovering or decommissioning; 200 running, or
-    uninstalled, subscribed or not. (dcos-commons' 204 and 205 cannot carry a body: 202 and 203
-    stand for them.)
+    500 a plan has errors; 503 not subscribed to a master; 207 a disaster, or an operator is asked
+    about a failed instance; 208 waits after failures; 207 waits for an operator; 202 deploying or
+    uninstalling; 203 recovering or decommissioning; 200 running, or uninstalled, subscribed or not.
+    (dcos-commons' 204 and 205 cannot carry a body: 202 and 203 stand for them.)
     """
+    asked = [str(each) for each in view.verdicts.values() if each.choice is Choice.ASK]
     errors = [error for plan in view.plans for error in plan.errors]
     # A plan of the operator's own that nobody started, or that was paused, keeps nobody waiting.
     unfinished = [
@@ -31,6 +33,9 @@ def health(view: View) -> tuple[int, HealthBody]:
         message = "not subscribed to a Mesos master; tasks run on, nothing new is started"
     elif view.uninstalling is not None:
         code, status, message = 202, "uninstalling", "the deploy plan shows how far it is"
+    elif view.disaster or asked:
+        code, status = 207, "waiting"
+        message = f"disaster: {view.disaster}" if view.disaster else asked[0]
     elif delayed := _names(unfinished, Status.DELAYED):
         code, status, message = 208, "delayed", f"waits after failures to go on with {delayed}"
     elif waiting := _names(unfinished, Status.WAITING):

@@ -14,6 +14,7 @@ from holdfast.api.source import ServiceSource
 from holdfast.api.volumes import VolumeState, volumes_body
 from holdfast.core.view import View
 from holdfast.plans.plan import Plan, Status
+from holdfast.recovery.decide import Choice
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -49,6 +50,11 @@ class _ViewCollector(Collector):
         yield _by_state(view, "pods", "Pod instances by state", list(PodState), pods)
         volumes = Counter(volume["state"] for volume in volumes_body(view, time()))
         yield _by_state(view, "volumes", "Volumes by state", list(VolumeState), volumes)
+        verdicts = Counter(each.choice.value for each in view.verdicts.values())
+        text = "Failed pod instances by what becomes of them"
+        yield _by_state(view, "failed", text, list(Choice), verdicts)
+        text = "1 while too much is lost at once for automatic replacement"
+        yield _gauge(view, "disaster", text, view.disaster is not None)
         yield _gauge(
             view,
             "quarantined",

@@ -67,6 +67,11 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
 
 
 def add_explanations(router: APIRouter, source: ServiceSource) -> None:
+    @router.get("/failures", tags=["pods"], responses={200: ok(shapes.FailuresBody)})
+    async def show_failures() -> Response:
+        """What becomes of each failed pod instance, and whether there is a disaster."""
+        return as_json(pods.failures_body(source.view))
+
     @router.get("/explain", tags=["pods"], responses={200: ok(shapes.ExplanationsBody)})
     async def explain_all() -> Response:
         """Why pod instances do not run: what each waits for, and each agent's first refusal."""

@@ -7,15 +7,18 @@ from typing import Any
 from holdfast.api.shapes import (
     ExplanationBody,
     ExplanationsBody,
+    FailuresBody,
     InstanceBody,
     PodsBody,
     TaskBody,
     TaskInfoBody,
+    VerdictBody,
 )
 from holdfast.core.confidential import certificate_expiry
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from holdfast.records import Pod, Task
+from holdfast.recovery.decide import Verdict
 from holdfast.service.model import PodSpec
 
 
@@ -73,7 +76,7 @@ def instance_body(view: View, name: str) -> InstanceBody:
     pod = view.pods.get(name)
     held = pod.reservation if pod else None
     explanation = view.explanations.get(name)
-    return {
+    body: InstanceBody = {
         "name": name,
         "tasks": list(_tasks(view, name, pod)),
         "state": pod_state(pod).value,
@@ -85,6 +88,31 @@ def instance_body(view: View, name: str) -> InstanceBody:
             for volume in (held.volumes if held else ())
         ],
     }
+    if name in view.verdicts:
+        body["decision"] = verdict_body(view.verdicts[name])
+    return body
+
+
+def verdict_body(verdict: Verdict) -> VerdictBody:
+    body: VerdictBody = {
+        "pod": verdict.pod,
+        "choice": verdict.choice.value,
+        "reason": verdict.reason,
+        "since": verdict.since,
+    }
+    if verdict.deadline is not None:
+        body["deadline"] = verdict.deadline
+    return body
+
+
+def failures_body(view: View) -> FailuresBody:
+    body: FailuresBody = {
+        "service": view.service.name,
+        "failures": [verdict_body(each) for each in view.verdicts.values()],
+    }
+    if view.disaster is not None:
+        body["disaster"] = view.disaster
+    return body
 
 
 def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:

@@ -59,8 +59,30 @@ class PodVolumeBody(TypedDict):
     size: float
 
 
+class VerdictBody(TypedDict):
+    """What becomes of a failed pod instance: `choice` is `wait in place`, `replace` or `ask the
+    operator`. It failed at `since` and is replaced at `deadline`, which is there for `replace`
+    alone; seconds since the epoch.
+    """
+
+    pod: str
+    choice: str
+    reason: str
+    since: float
+    deadline: NotRequired[float]
+
+
+class FailuresBody(TypedDict):
+    """`disaster` is what is lost at once, for as long as it is too much to replace it."""
+
+    service: str
+    failures: list[VerdictBody]
+    disaster: NotRequired[str]
+
+
 class InstanceBody(TypedDict):
-    """`reason` is why the instance does not run as it should, null when it does."""
+    """`reason` is why the instance does not run as it should, null when it does; `decision` is
+    there once it has failed."""
 
     name: str
     tasks: list[TaskBody]
@@ -69,6 +91,7 @@ class InstanceBody(TypedDict):
     zone: str | None
     reason: str | None
     volumes: list[PodVolumeBody]
+    decision: NotRequired[VerdictBody]
 
 
 class PodBody(TypedDict):

@@ -85,7 +85,8 @@ class Agenda:
         self._changed = ledger.instance_names()
         self._situation = self.situation(0.0)
         self._alarms = Alarms()
-        self._down: dict[str, SortedSet[str]] = {}
+        self.down: dict[str, SortedSet[str]] = {}
+        """By pod type, the instances that do not serve."""
         self._held = HeldBack()
         self._outcomes: dict[str, Outcome] = {}
         self.wanted: SortedDict[Rank, Wanted] = SortedDict()
@@ -182,7 +183,7 @@ class Agenda:
         gone = [name for name in self._changed if self._ledger.rank(name) is None]
         self._changed = []
         looked_at = []
-        while (entry := queue.next(self._held.first_with_room(self._down))) is not None:
+        while (entry := queue.next(self._held.first_with_room(self.down))) is not None:
             self._look_at(*entry, now)
             looked_at.append(entry[1])
         for name in gone:
@@ -212,7 +213,7 @@ class Agenda:
 
     def first_down(self) -> dict[str, str]:
         """By pod type the first of the instances that are down, by name."""
-        return {pod_type: names[0] for pod_type, names in self._down.items() if names}
+        return {pod_type: names[0] for pod_type, names in self.down.items() if names}
 
     def _decide(self, rank: Rank, name: str, now: float) -> Outcome:
         """Make the move that is to be made for the instance."""
@@ -246,9 +247,9 @@ class Agenda:
         pod = self._ledger.pods.get(name)
         wanted = self._ledger.rank(name) is not None
         if pod is not None and wanted and self._is_down(pod):
-            self._down.setdefault(pod_type, SortedSet()).add(name)
-        elif pod_type in self._down:
-            self._down[pod_type].discard(name)
+            self.down.setdefault(pod_type, SortedSet()).add(name)
+        elif pod_type in self.down:
+            self.down[pod_type].discard(name)
 
     def note_progress(self, errors: tuple[str, ...]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
@@ -393,7 +394,7 @@ class Agenda:
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
             return Reason(short)  # what runs is not stopped for what could not be started
-        down = self._down.get(pod.type, ())
+        down = self.down.get(pod.type, ())
         if name in down:
             return None  # stopping what is down already costs nothing
         most = job.work.spec.max_unavailable

@@ -46,7 +46,13 @@ def _stopped(task: Task) -> Task:
     return replace(task, stopping=stopping, failures=0, not_before=0.0)
 
 
-def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float) -> str:
+def replace_pod(
+    ledger: Ledger,
+    name: str,
+    new_id: Callable[[], str],
+    now: float,
+    reason: str = "replaced by the operator",
+) -> str:
     """Give up the instance's place; a new instance with new, empty volumes takes over.
 
     The old volumes are kept until they are destroyed by name. The new instance starts only once
@@ -60,7 +66,7 @@ def replace_pod(ledger: Ledger, name: str, new_id: Callable[[], str], now: float
         pod=name,
         reservation=pod.reservation,
         tasks=tuple(task for task in pod.tasks if not task.dead),
-        reason="replaced by the operator",
+        reason=reason,
         at=now,
     )
     ledger.put_retired(retired)

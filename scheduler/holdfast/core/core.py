@@ -38,6 +38,7 @@ from holdfast.core.effects import (
     Suppress,
     Write,
 )
+from holdfast.core.failures import Failures
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
@@ -90,9 +91,11 @@ class Core:
         self._killed: dict[str, float] = {}
         self._sweep_until = 0.0
         self._next_sweep = 0.0
+        self._subscribed_at: float | None = None
         self._waiting: Map[str, Waiting] = Map()
         self._silence = Silence(ledger)
         self._agenda = Agenda(ledger, new_id)
+        self._failures = Failures(ledger, self._agenda.down, new_id)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
         self._uninstall = Uninstall(ledger)
@@ -151,6 +154,8 @@ class Core:
             deployed=ledger.deployed,
             updating=ledger.updating,
             uninstalling=ledger.uninstalling,
+            verdicts=self._failures.verdicts,
+            disaster=self._failures.disaster,
         )
 
     @property
@@ -172,6 +177,7 @@ class Core:
                 self._subscribed(event, now)
             case ev.Disconnected(reason):
                 self._connected = False
+                self._subscribed_at = None
                 self._offers.clear()
                 self._withdrawals.clear()
                 self._uninstall.disconnected()
@@ -217,6 +223,7 @@ class Core:
 
     def _subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._connected = True
+        self._subscribed_at = now
         self._offers.clear()
         self._withdrawals.clear()
         self._home_region = event.master.region
@@ -377,6 +384,11 @@ class Core:
         self._agenda.renew_orders(now)
         if self._agenda.update(now):
             self._sweep(now)
+        if self._failures.act(self._subscribed_at, self._reconciliation.awaits, now):
+            self._agenda.update(now)
+            self._sweep(now)
+        for text in self._failures.take_decisions():
+            self._decide(text)
         if self._agenda.note_progress(self._errors):
             self._decide("the service is deployed")
         looked_at = self._agenda.moves(now)

@@ -22,6 +22,7 @@ from holdfast.plans.derive import surplus
 from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
 from holdfast.records import DestroyIntent, Pod, Retired
+from holdfast.recovery.history import History, history_to_json
 from holdfast.service.changes import pod_changed
 from holdfast.service.encode import to_json
 from holdfast.service.model import PodSpec, ServiceSpec
@@ -30,6 +31,9 @@ FRAMEWORK_PATH = "framework"
 TARGET_PATH = "target"
 DEPLOYED_PATH = "deployed"
 """Which configuration the whole service was last deployed under."""
+
+HISTORY_PATH = "recovery"
+"""What was replaced by policy, and when there was a disaster."""
 
 
 def config_path(config_id: str) -> str:
@@ -64,6 +68,7 @@ class Ledger:
         updating: bool = False,
         uninstalling: Uninstalling | None = None,
         holdings: Mapping[str, Holding] | None = None,
+        history: History | None = None,
     ) -> None:
         """`configs` holds the target and every configuration a pod was launched with, by id.
 
@@ -84,6 +89,7 @@ class Ledger:
         self.updating = updating
         self.uninstalling = uninstalling
         self.holdings: dict[str, Holding] = dict(holdings or {})
+        self.history = history or History()
         self.index = Index()
         self._kept: Map[str, Pod] = Map()
         self._followers: list[dict[str, None]] = []
@@ -152,6 +158,10 @@ class Ledger:
         """Nothing is to be written any more: the store is about to be wiped."""
         self.uninstalling = record
         self._writes = {}
+
+    def put_history(self, history: History) -> None:
+        self.history = history
+        self._write(HISTORY_PATH, history_to_json(history))
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""

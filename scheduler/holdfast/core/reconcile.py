@@ -39,6 +39,10 @@ class Reconciliation:
     def answered(self, task_id: str) -> None:
         self._remaining.discard(task_id)
 
+    def awaits(self, task_id: str) -> bool:
+        """Whether the task still owes an answer."""
+        return task_id in self._remaining
+
     def round_due(self, now: float) -> bool:
         return now >= self._next_round
 

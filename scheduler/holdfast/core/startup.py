@@ -5,7 +5,13 @@ from typing import Any, TypeVar
 
 from holdfast import records
 from holdfast.core.journal import entry_from_json
-from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.core.ledger import (
+    DEPLOYED_PATH,
+    FRAMEWORK_PATH,
+    HISTORY_PATH,
+    TARGET_PATH,
+    Ledger,
+)
 from holdfast.core.uninstall_record import (
     HOLDINGS,
     UNINSTALLING_PATH,
@@ -14,6 +20,7 @@ from holdfast.core.uninstall_record import (
     uninstalling_from_json,
 )
 from holdfast.plans.orders import orders_from_json
+from holdfast.recovery.history import History, history_from_json
 from holdfast.service.changes import refusals
 from holdfast.service.encode import config_id, from_json
 from holdfast.service.model import ServiceSpec
@@ -71,6 +78,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         updating=updating,
         uninstalling=_uninstalling(stored),
         holdings=_by(lambda h: h.id, _all(stored, HOLDINGS, holding_from_json)),
+        history=_history(stored),
     )
     if is_new:
         ledger.store_target()
@@ -113,6 +121,15 @@ def _uninstalling(stored: Stored) -> Uninstalling | None:
         return uninstalling_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
         raise BadRecord(UNINSTALLING_PATH, error) from error
+
+
+def _history(stored: Stored) -> History:
+    if HISTORY_PATH not in stored:
+        return History()
+    try:
+        return history_from_json(stored[HISTORY_PATH])
+    except (KeyError, TypeError) as error:
+        raise BadRecord(HISTORY_PATH, error) from error
 
 
 def _all(stored: Stored, prefix: str, read: Callable[[Mapping[str, Any]], T]) -> dict[str, T]:

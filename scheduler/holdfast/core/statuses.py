@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from holdfast.mesos.messages import TaskState, TaskStatus
 from holdfast.plans.goals import at_goal
-from holdfast.records import NEVER_STARTED, Pod, Retired, Task
+from holdfast.records import NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
 from holdfast.service.model import Goal, PodSpec, TaskSpec
 
 FIRST_BACKOFF = 5.0
@@ -38,16 +38,18 @@ def task_after(task: Task, status: TaskStatus, now: float) -> Task:
     ready = task.ready
     if status.state is TaskState.RUNNING:
         ready = task.ready or not status.has_check or status.check_exit_code == 0
-    elif status.state not in (TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN):
+    elif status.state not in UNCERTAIN:
         ready = False
     if status.state is task.state and ready == task.ready:
         return task
+    # Out of sight is out of sight, whatever name the master of the day has for it.
+    unchanged = status.state is task.state or (task.uncertain and status.state in UNCERTAIN)
     return replace(
         task,
         state=status.state,
         ready=ready,
         message=status.message[:500],
-        since=now if status.state is not task.state else task.since,
+        since=task.since if unchanged else now,
     )
 
 

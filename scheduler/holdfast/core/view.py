@@ -7,6 +7,7 @@ from holdfast.core.uninstall_record import Uninstalling
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
+from holdfast.recovery.decide import Verdict
 from holdfast.service.model import ServiceSpec
 
 
@@ -44,6 +45,7 @@ class View:
 
     `deployed` is the configuration the whole service was last deployed under, `updating` whether
     there was one when the target was set; `files` are those operators stored, by name.
+    `verdicts` say what becomes of failed pod instances, `disaster` what is lost too much at once.
     """
 
     service: ServiceSpec
@@ -64,3 +66,5 @@ class View:
     deployed: str | None = None
     updating: bool = False
     uninstalling: Uninstalling | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    disaster: str | None = None

@@ -63,6 +63,7 @@ def _running_part(pod: PodSpec) -> PodSpec:
         allow_decommission=False,
         max_unavailable=1,
         after_replace=(),
+        replacement=None,
         resource_sets=tuple(each for each in pod.resource_sets if each.id in used),
     )
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 from holdfast.service.extra_model import EndpointSpec, RuleSpec
+from holdfast.service.failure_model import USUAL_DISASTER, DisasterSpec, ReplacementPolicy
 
 
 class Goal(StrEnum):
@@ -380,7 +381,8 @@ class PodSpec:
 
     `shared_volumes` are those of the pod itself, seen by all its tasks. `pre_reserved_role` is the
     role the agent's resources are reserved for by its operator. At most `max_unavailable`
-    instances are taken down at a time by what the scheduler does on purpose.
+    instances are taken down at a time by what the scheduler does on purpose. Without `replacement`
+    failed instances wait for an operator.
     """
 
     type: str
@@ -405,6 +407,7 @@ class PodSpec:
     ipc_mode: IpcMode | None = None
     shm_size_mb: int | None = None
     after_replace: tuple[AfterReplaceSpec, ...] = ()
+    replacement: ReplacementPolicy | None = None
 
     @property
     def uses_host_ports(self) -> bool:
@@ -538,6 +541,7 @@ class ServiceSpec:
     plans: tuple[PlanSpec, ...] = ()
     endpoints: tuple[EndpointSpec, ...] = ()
     validation: tuple[RuleSpec, ...] = ()
+    disaster: DisasterSpec = USUAL_DISASTER
 
     def plan(self, name: str) -> PlanSpec:
         """The plan of that name, `deploy` too; KeyError when there is none."""

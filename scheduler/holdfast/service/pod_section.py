@@ -12,6 +12,8 @@ from holdfast.service.container_section import (
     read_seccomp,
     read_secrets,
 )
+from holdfast.service.failure_model import ReplacementPolicy
+from holdfast.service.failure_section import read_replacement
 from holdfast.service.model import (
     ANY_ROLE,
     AfterReplaceSpec,
@@ -48,8 +50,12 @@ def read_pod(
     *,
     read_template: Callable[[str], str],
     environment: Mapping[str, str],
+    replacement: ReplacementPolicy | None = None,
 ) -> PodSpec:
-    """The pod type in `section`; faults go to the section's report."""
+    """The pod type in `section`; faults go to the section's report.
+
+    `replacement` is the policy of the service, for pods without one of their own.
+    """
     check_name(section, type_)
     sets = _resource_sets(section)
     sources = TaskSources(read_template, routed_settings(environment, type_), tuple(sets))
@@ -90,6 +96,7 @@ def read_pod(
         ipc_mode=_ipc_mode(section),
         shm_size_mb=read_shm_size(section),
         after_replace=_after_replace(section, type_),
+        replacement=read_replacement(section, replacement),
     )
     _check_together(section, pod, owners)
     _check_own_containers(section, pod, owners)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.service import vocabulary
 from holdfast.service.extra_section import read_endpoints, read_rules
+from holdfast.service.failure_section import read_disaster, read_replacement
 from holdfast.service.model import PodSpec, PortSpec, ServiceSpec
 from holdfast.service.places import Path, places_in
 from holdfast.service.plan_section import read_plans
@@ -25,10 +26,17 @@ def read_service(
     name = section.words("name")
     _check_service_name(section, name)
     pods: list[PodSpec] = []
+    replacement = read_replacement(section, None)
     for entry in section.named("pods", what="pod", required=True):
         pod = open_section(entry, vocabulary.POD, section.report)
         if pod is not None:
-            spec = read_pod(pod, entry.name, read_template=read_template, environment=environment)
+            spec = read_pod(
+                pod,
+                entry.name,
+                read_template=read_template,
+                environment=environment,
+                replacement=replacement,
+            )
             _check_against_others(pod, spec, pods)
             pods.append(spec)
     user, principal, zookeeper = DEFAULT_USER, f"{name}-principal", DEFAULT_ZOOKEEPER
@@ -51,6 +59,7 @@ def read_service(
         plans=plans,
         endpoints=read_endpoints(section, pods, read_template),
         validation=read_rules(section),
+        disaster=read_disaster(section),
     )
 
 

@@ -10,6 +10,7 @@ from click.testing import Result
 from holdfast.core.events import Verb
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
+from holdfast.recovery.decide import Choice, Verdict
 from tests.unit.api.pictures import Given, Source, answered, plan, pod, task, well
 
 Run = Callable[..., Result]
@@ -224,3 +225,22 @@ def test_a_volume_in_use_is_refused_before_any_question(run: Run, source: Source
     assert result.exit_code == 5
     assert "in use by etcd-0; nothing was changed" in result.stderr
     assert source.commands == []
+
+
+def test_what_becomes_of_failed_instances(run: Run, source: Source) -> None:
+    why = "agent host-1 cannot be reached"
+    source.view = replace(
+        source.view,
+        verdicts={
+            "etcd-0": Verdict("etcd-0", Choice.ASK, why, 0.0),
+            "etcd-1": Verdict("etcd-1", Choice.REPLACE, why, 0.0, 1_700_000_100.0),
+        },
+    )
+    assert lines(run("pod", "status"))[-3:] == [
+        ["FAILED", "DECISION", "AT", "REASON"],
+        ["etcd-0", "ask", "the", "operator", "-", *why.split()],
+        ["etcd-1", "replace", "2023-11-14", "22:15:00", "UTC", *why.split()],
+    ]
+    assert ["etcd-0", "ask", "the", "operator", "-", *why.split()] in lines(
+        run("pod", "status", "etcd-0")
+    )

@@ -50,6 +50,11 @@ def to_yaml(spec: ServiceSpec) -> str:
             }
             for each in spec.validation
         ],
+        "disaster": {
+            "lost-pods-percent": spec.disaster.pods_percent,
+            "lost-agents": spec.disaster.agents,
+            "window-secs": spec.disaster.window,
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
@@ -108,6 +113,12 @@ def _pod(pod: PodSpec) -> Yaml:
         "after-replace": [
             {"restart": each.restart, "index-below": each.index_below} for each in pod.after_replace
         ],
+        "replacement-failure-policy": pod.replacement
+        and {
+            "permanent-failure-timeout-secs": pod.replacement.timeout,
+            "min-replace-delay-secs": pod.replacement.delay,
+            "max-replacements-per-hour": pod.replacement.per_hour,
+        },
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.service.changes import executor_changed, pod_changed, refusals
+from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
     UNLIMITED,
     AfterReplaceSpec,
@@ -118,6 +119,8 @@ NOT_RESTARTING = [
     with_pod(placement=(Constraint("hostname", Operator.UNIQUE),)),
     with_pod(hooks=HooksSpec(create=HookSpec("x", 1))),
     with_pod(after_replace=(AfterReplaceSpec("node"),)),
+    with_pod(replacement=ReplacementPolicy()),
+    replace(SERVICE, disaster=DisasterSpec(agents=9)),
 ]
 
 

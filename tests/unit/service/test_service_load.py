@@ -156,7 +156,7 @@ def test_what_was_read_before_the_whole_format_was() -> None:
         ("", "is empty"),
         (
             "- a\n- b\n",
-            "a mapping with name, web-url, scheduler, pods, plans, endpoints, validation, found",
+            "endpoints, validation, replacement-failure-policy, disaster, found a list",
         ),
         ("name: data\n", "is required; expected a mapping of pod names"),
         ("name: data\npods: {}\n", "must have at least one pod"),

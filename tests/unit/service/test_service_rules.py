@@ -131,6 +131,21 @@ def test_a_broken_task_is_refused(task: str, path: str, message: str) -> None:
         ("after-replace: [{index-below: 0}]", "after-replace[0].index-below", "at least 1"),
         ("after-replace: {restart: a}", "after-replace", "a list of mappings"),
         ("after-replace: [{if: 1}]", "after-replace[0].if", "allowed here: restart, index-below"),
+        (
+            "replacement-failure-policy: {permanent-failure-timeout-secs: 0}",
+            "replacement-failure-policy.permanent-failure-timeout-secs",
+            "at least 1, found '0'",
+        ),
+        (
+            "replacement-failure-policy: never",
+            "replacement-failure-policy",
+            "expected a mapping with permanent-failure-timeout-secs,",
+        ),
+        (
+            "replacement-failure-policy: {timeout: 5}",
+            "replacement-failure-policy.timeout",
+            "unknown key",
+        ),
         ("hooks: {destroy: {cmd: x}}", "hooks.destroy", "allowed here: create, replace"),
         (
             "palcement: a",

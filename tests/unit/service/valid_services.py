@@ -8,6 +8,7 @@ from typing import Literal
 from hypothesis import strategies as st
 
 from holdfast.service.extra_model import EndpointSpec, RuleSpec
+from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
     UNLIMITED,
     AccessMode,
@@ -189,6 +190,11 @@ def secrets(draw: st.DrawFn) -> tuple[SecretSpec, ...]:
     return tuple(made)
 
 
+REPLACEMENT = st.builds(
+    ReplacementPolicy, st.integers(1, 9000), st.integers(0, 900), st.integers(1, 9)
+)
+
+
 @st.composite
 def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
     """A pod type; `number` makes its names differ from those of others."""
@@ -244,6 +250,7 @@ def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
             AfterReplaceSpec(type_, draw(st.none() | st.integers(1, 9)))
             for _ in range(draw(st.integers(0, 2)))
         ),
+        replacement=draw(st.none() | REPLACEMENT),
     )
 
 
@@ -297,5 +304,8 @@ def services(draw: st.DrawFn) -> ServiceSpec:
         validation=tuple(
             RuleSpec(f"pods.{types[0]}.count", draw(WORDS), True, draw(st.booleans()), at_least=0)
             for _ in range(draw(st.integers(0, 2)))
+        ),
+        disaster=draw(
+            st.builds(DisasterSpec, st.integers(1, 100), st.integers(1, 9), st.integers(1, 900))
         ),
     )

@@ -1,0 +1,168 @@
+"""Decisions about failed pod instances: made when something changes, and carried out when due."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from holdfast.core.commands import replace_pod
+from holdfast.core.ledger import Ledger
+from holdfast.plans.derive import RECOVERY
+from holdfast.plans.orders import Orders
+from holdfast.plans.single import REPLACE
+from holdfast.recovery.decide import Choice, Situation, Verdict, verdict
+from holdfast.recovery.disaster import disaster
+from holdfast.recovery.failure import Cause, Failure, failure_of
+from holdfast.recovery.history import History
+
+SETTLE_SECONDS = 60.0
+"""After a subscription, how long agents may take to offer what they have: an instance that is down
+on record may only wait for that."""
+
+
+class Failures:
+    """Follows the records of a ledger, and replaces what is due."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        down: Mapping[str, Collection[str]],
+        new_id: Callable[[], str],
+    ) -> None:
+        """`down` are, by pod type, the instances that do not serve; it is kept up to date."""
+        self._ledger = ledger
+        self._down = down
+        self._new_id = new_id
+        self._changes = ledger.follow()
+        self._basis: object = None
+        self._failures: dict[str, Failure] = {}
+        self._replacing: dict[str, set[str]] = {}
+        self._decisions: list[str] = []
+        self.verdicts: Mapping[str, Verdict] = {}
+        """By pod instance; another mapping whenever something changes."""
+        self.disaster: str | None = None
+
+    def take_decisions(self) -> list[str]:
+        """What was decided since the last call, in words."""
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def act(
+        self, subscribed: float | None, unanswered: Callable[[str], bool], now: float
+    ) -> list[str]:
+        """Decide, replace what is due, and return whom.
+
+        `subscribed` is since when Mesos is heard, None when it is not; `unanswered` tells whether
+        Mesos still owes an answer about a task. What is not known is not acted on.
+        """
+        replaced: list[str] = []
+        self._renew(now)
+        while subscribed is not None:
+            due = next(
+                (
+                    each
+                    for each in self.verdicts.values()
+                    if each.choice is Choice.REPLACE
+                    and self._earliest(each, subscribed) <= now
+                    and not any(unanswered(task.id) for task in self._ledger.pods[each.pod].tasks)
+                ),
+                None,
+            )
+            if due is None:
+                break
+            self._replace(due, now)
+            self._renew(now)
+            replaced.append(due.pod)
+        return replaced
+
+    def _earliest(self, due: Verdict, subscribed: float) -> float:
+        deadline = due.deadline or 0.0
+        if self._failures[due.pod].cause is Cause.MARKED_GONE:
+            return deadline
+        policy = self._ledger.service.pod(_type(due.pod)).replacement
+        settle = SETTLE_SECONDS if policy is None else min(SETTLE_SECONDS, policy.timeout)
+        return max(deadline, subscribed + settle)
+
+    def _replace(self, due: Verdict, now: float) -> None:
+        marked = self._failures[due.pod].cause is Cause.MARKED_GONE
+        reason = due.reason if marked else f"replaced by policy: {due.reason}"
+        text = replace_pod(self._ledger, due.pod, self._new_id, now, reason)
+        if not marked:
+            self._ledger.put_history(self._ledger.history.with_replacement(now))
+        if marked:
+            text = f"{due.pod} is being replaced; what is known of its volumes stays on record"
+        self._decisions.append(f"{text}. {due.reason}")
+
+    def _renew(self, now: float) -> None:
+        """Decide anew if something has changed that a decision depends on."""
+        changed = self._changes.take()
+        for name in changed:
+            self._note(name)
+        orders = self._ledger.orders.get(RECOVERY, Orders(RECOVERY))
+        basis = orders, self._ledger.history
+        if not changed and basis == self._basis:
+            return
+        if self._failures or self.disaster:
+            self._note_disaster(now)
+        self._basis = orders, self._ledger.history
+        if not self._failures and not self.verdicts:
+            return
+        situation = Situation(
+            self._failures,
+            self._down,
+            self._replacing,
+            self._ledger.history,
+            self.disaster,
+            self._paused(orders),
+        )
+        before = self.verdicts
+        self.verdicts = {
+            name: verdict(name, self._ledger.service.pod(_type(name)), situation)
+            for name in self._failures
+        }
+        for name, each in self.verdicts.items():
+            if each != before.get(name):
+                left = max(0.0, (each.deadline or now) - now)
+                text = f"{each} (in {left:.0f} s)" if each.deadline else str(each)
+                self._decisions.append(text)
+
+    def _note(self, name: str) -> None:
+        """Whether the instance has failed, and whether it takes over from another."""
+        pod = self._ledger.pods.get(name)
+        wanted = pod is not None and self._ledger.rank(name) is not None
+        failure = None
+        if pod is not None and wanted and pod.tasks and not pod.has_live_tasks:
+            failure = failure_of(pod, self._ledger.spec_of(pod))
+        if failure is not None:
+            self._failures[name] = failure
+        else:
+            self._failures.pop(name, None)
+        if pod is not None and wanted and pod.replaced is not None:
+            self._replacing.setdefault(pod.type, set()).add(name)
+        else:
+            self._replacing.get(_type(name), set()).discard(name)
+
+    def _note_disaster(self, now: float) -> None:
+        """Whether the failures are a disaster; its begin and its end are stored."""
+        ledger = self._ledger
+        instances = sum(spec.count for spec in ledger.service.pods)
+        self.disaster = disaster(ledger.service.disaster, self._failures, instances)
+        before = ledger.history
+        if self.disaster and before.disaster is None:
+            ledger.put_history(History(before.replacements, now, before.ended))
+            self._decisions.append(
+                f"disaster: {self.disaster}; nothing is replaced by policy until it is over"
+            )
+        elif not self.disaster and before.disaster is not None:
+            ledger.put_history(History(before.replacements, None, now))
+            self._decisions.append("the disaster is over; replacement by policy goes on")
+
+    def _paused(self, orders: Orders) -> set[str]:
+        """The failed instances whose recovery an operator has interrupted."""
+        return {
+            name
+            for name in self._failures
+            if orders.interrupted
+            or any(p.startswith(f"{name}:") or p == f"{REPLACE} {name}" for p in orders.phases)
+        }
+
+
+def _type(name: str) -> str:
+    return name.rpartition("-")[0]

@@ -1,0 +1,72 @@
+"""Which pod instances have failed, how, and since when."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holdfast.mesos.messages import TaskState
+from holdfast.records import Pod
+from holdfast.service.model import Goal, PodSpec
+
+LOST_STATES = frozenset(
+    {
+        TaskState.UNREACHABLE,
+        TaskState.LOST,
+        TaskState.UNKNOWN,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+    }
+)
+"""Mesos says that the agent or the executor is lost; the others are about the task alone."""
+
+
+class Cause(StrEnum):
+    """What is known of the place of a failed instance."""
+
+    MARKED_GONE = "marked gone"
+    OUT_OF_SIGHT = "out of sight"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A pod instance without any task that runs, though one should. `since`: seconds, epoch.
+
+    `lost` when Mesos lost its agent or executor, `host` and `agent_id` where it was.
+    """
+
+    cause: Cause
+    since: float
+    host: str
+    agent_id: str
+    lost: bool
+
+
+def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
+    """The failure of a pod instance launched as `spec`; None while something of it runs.
+
+    What a plan or an operator stopped on purpose has not failed, nor what has reached its goal.
+    A pause after failures (`not_before`) is not counted: it is tried again only after that.
+    """
+    held = pod.reservation
+    if held is None or pod.has_live_tasks:
+        return None
+    gone = [task for task in pod.tasks if task.state is TaskState.GONE_BY_OPERATOR]
+    hidden = [task for task in pod.tasks if task.uncertain]
+    if gone:
+        cause, since = Cause.MARKED_GONE, min(task.since for task in gone)
+    elif hidden:
+        cause, since = Cause.OUT_OF_SIGHT, min(task.since for task in hidden)
+    else:
+        goals = {task.name: task.goal for task in spec.tasks}
+        failed = [
+            task
+            for task in pod.tasks
+            if task.stopping is None
+            and task.name in goals
+            and (goals[task.name] is Goal.RUNNING or task.reached is None)
+        ]
+        if not failed:
+            return None
+        cause, since = Cause.DOWN, max(max(task.since, task.not_before) for task in failed)
+    lost = any(task.state in LOST_STATES for task in pod.tasks)
+    return Failure(cause, since, held.hostname, held.agent_id, lost)

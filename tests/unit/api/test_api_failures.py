@@ -1,0 +1,58 @@
+"""What the API says of failed pod instances."""
+
+from dataclasses import replace
+
+from fastapi.testclient import TestClient
+
+from holdfast.api.app import create_app
+from holdfast.core.view import View
+from holdfast.recovery.decide import Choice, Verdict
+
+from .pictures import NOW, Source, well
+
+
+def client(source: Source) -> TestClient:
+    return TestClient(create_app(source, {}), raise_server_exceptions=False)
+
+
+def failed() -> View:
+    """etcd-0 has failed, and so much else that an operator is asked."""
+    reason = "agent host-1 cannot be reached"
+    verdicts = {
+        "etcd-0": Verdict("etcd-0", Choice.ASK, reason, NOW - 5),
+        "etcd-1": Verdict("etcd-1", Choice.REPLACE, reason, NOW - 5, NOW + 100),
+    }
+    return replace(well(), verdicts=verdicts, disaster="2 of 3 were lost")
+
+
+def test_failures_and_what_becomes_of_them() -> None:
+    api = client(Source(failed()))
+    body = api.get("/v1/failures").json()
+    assert body["disaster"] == "2 of 3 were lost"
+    asked, replaced = body["failures"]
+    assert asked == {
+        "pod": "etcd-0",
+        "choice": "ask the operator",
+        "reason": "agent host-1 cannot be reached",
+        "since": NOW - 5,
+    }
+    assert (replaced["choice"], replaced["deadline"]) == ("replace", NOW + 100)
+    assert api.get("/v1/pod/etcd-0/status").json()["decision"] == asked
+    assert "decision" not in api.get("/v1/pod/etcd-2/status").json()
+
+
+def test_a_disaster_is_for_the_operator() -> None:
+    api = client(Source(failed()))
+    health = api.get("/v1/health")
+    assert (health.status_code, health.json()["message"]) == (207, "disaster: 2 of 3 were lost")
+    health = client(Source(replace(failed(), disaster=None))).get("/v1/health")
+    assert health.status_code == 207
+    assert health.json()["message"].startswith("etcd-0: ask the operator: agent host-1")
+    text = api.get("/v1/metrics/prometheus").text
+    assert 'holdfast_disaster{service="/team/etcd.prod"} 1.0' in text
+    assert 'state="ask the operator"} 1.0' in text
+
+
+def test_without_failures_nothing_is_said() -> None:
+    body = client(Source()).get("/v1/failures").json()
+    assert body == {"service": "/team/etcd.prod", "failures": []}
