@@ -1,7 +1,7 @@
 """Talking to the scheduler's API, and telling apart what can go wrong on the way."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -75,7 +75,7 @@ class Connection:
         self,
         *path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[str] | None = None,
         good: Collection[int] = (200,),
     ) -> Reply:
         """Give an order; `body` goes with it as JSON."""
@@ -93,7 +93,7 @@ class Connection:
         path: tuple[str, ...],
         good: Collection[int],
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[str] | None = None,
     ) -> Reply:
         import requests
 

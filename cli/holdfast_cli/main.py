@@ -13,6 +13,7 @@ from holdfast_cli.exchanges import show_exchanges
 from holdfast_cli.orphans import orphans
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
+from holdfast_cli.recover import recover
 from holdfast_cli.service import describe, endpoints, health
 from holdfast_cli.uninstall import uninstall
 from holdfast_cli.update import update
@@ -72,7 +73,8 @@ def main(context: click.Context, url: str, verbose: bool) -> None:
 
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, orphans),
-    *(validate, uninstall, debug, former(config, "config"), former(state, "state"), completion),
+    *(recover, validate, uninstall, debug, former(config, "config"), former(state, "state")),
+    completion,
 ):
     main.add_command(_command)
 main.add_command(

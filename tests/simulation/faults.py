@@ -7,6 +7,7 @@ chooses among the victims there are when the time comes.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from holdfast.core import events as ev
@@ -140,9 +141,12 @@ def cut_long(world: World, pick: int) -> None:
 
 
 def _cut(world: World, pick: int, seconds: float) -> None:
+    """A machine cannot be reached for a while; now and then its whole zone."""
     agent = world.agents[pick % len(world.agents)]
-    agent.cut_off()
-    world.clock.after(seconds, lambda: agent.join(reset=pick % 2 == 0))
+    together = [other for other in world.agents if other.zone == agent.zone]
+    for each in together if pick % 10 == 7 else (agent,):
+        each.cut_off()
+        world.clock.after(seconds, partial(each.join, reset=pick % 2 == 0))
 
 
 def agent_restart(world: World, pick: int) -> None:

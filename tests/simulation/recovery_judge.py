@@ -34,6 +34,8 @@ class RecoveryJudge:
     def stored(self, writes: Writes) -> None:
         """The scheduler has stored these records, and may act on them now."""
         told = dict(writes)
+        if told.get("recovery") is not None:
+            self._disaster = told["recovery"]["disaster"]  # type: ignore[index]
         for path, data in told.items():
             if data is not None and path.startswith("retired/") and path not in self._retired:
                 self._retired.add(path)
@@ -41,8 +43,6 @@ class RecoveryJudge:
         for path, data in told.items():
             if data is not None and path.startswith("pods/"):
                 self._pods[path.removeprefix("pods/")] = data
-        if told.get("recovery") is not None:
-            self._disaster = told["recovery"]["disaster"]  # type: ignore[index]
 
     def _left(self, left: Mapping[str, Any]) -> None:
         pod, reason = left["pod"], left["reason"]

@@ -1,9 +1,10 @@
 """The services that are simulated. Commands: `run` for ever, `finish` after some seconds."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from holdfast.service.failure_model import ReplacementPolicy
+from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
     Constraint,
     Goal,
@@ -198,6 +199,26 @@ DATABASES: dict[str, Callable[[], ServiceSpec]] = {
     "hdfs": lambda: _simulated(definition("hdfs")),
 }
 """Definitions in full, with all that is ordered of databases; each sixth seed runs one of them."""
+
+
+def with_policy(service: ServiceSpec, seed: int) -> ServiceSpec:
+    """The service with instances that are replaced without an operator's word.
+
+    Timeouts from less than the time Mesos takes to notice, to longer than most faults last.
+    """
+    chance = random.Random(f"policy {seed}")
+    policy = ReplacementPolicy(
+        timeout=chance.choice((10, 60, 200)),
+        delay=chance.choice((0, 30, 120)),
+        per_hour=chance.choice((1, 3, 20)),
+    )
+    disaster = DisasterSpec(chance.choice((33, 100)), chance.choice((2, 3, 99)), 600)
+    pods = tuple(
+        replace(pod, replacement=policy, max_unavailable=chance.choice((pod.max_unavailable, 3)))
+        for pod in service.pods
+    )
+    return replace(service, pods=pods, disaster=disaster)
+
 
 MOST_VOLUMES = 2
 """How many volumes updates add to a task at most, so that all fits on the machines."""

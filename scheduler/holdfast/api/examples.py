@@ -85,6 +85,12 @@ _EXAMPLES: dict[Any, Any] = {
         "dns": ["hello-0-server.hello-world.autoip.dcos.thisdcos.directory:2379"],
         "vip": "client.hello-world.l4lb.thisdcos.directory:2379",
     },
+    shapes.RecoverBody: {
+        "service": "hello-world",
+        "failures": [_VERDICT],
+        "actions": [{"action": "pod replace hello-1", "why": _VERDICT["reason"]}],
+        "retired_volumes": 1,
+    },
     shapes.FailuresBody: {"service": "hello-world", "failures": [_VERDICT]},
     shapes.ExplanationBody: _EXPLANATION,
     shapes.ExplanationsBody: {"service": "hello-world", "pods": [_EXPLANATION]},

@@ -28,6 +28,7 @@ from holdfast.api.orphan_routes import AskMaster, add_orphans
 from holdfast.api.page import HEADERS, status_page
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
+from holdfast.api.recover_routes import add_recover
 from holdfast.api.source import ServiceSource, ask
 from holdfast.api.state_routes import add_state
 from holdfast.api.uninstall_routes import add_retired, add_uninstall
@@ -53,6 +54,7 @@ def api_router(
     add_deploy_plan(router, source, answer_seconds)
     add_pods(router, source, answer_seconds)
     add_explanations(router, source)
+    add_recover(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_orphans(router, source, ask_master, answer_seconds)

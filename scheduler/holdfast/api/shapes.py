@@ -80,6 +80,20 @@ class FailuresBody(TypedDict):
     disaster: NotRequired[str]
 
 
+class ActionBody(TypedDict):
+    """An order that would mend something, such as `pod replace etcd-0`."""
+
+    action: str
+    why: str
+
+
+class RecoverBody(FailuresBody):
+    """`retired_volumes` is how many volumes are kept after their pod instance left them."""
+
+    actions: list[ActionBody]
+    retired_volumes: int
+
+
 class InstanceBody(TypedDict):
     """`reason` is why the instance does not run as it should, null when it does; `decision` is
     there once it has failed."""

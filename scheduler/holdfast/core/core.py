@@ -44,6 +44,7 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.recover import recover
 from holdfast.core.silence import Silence
 from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import pod_after, retired_after
@@ -53,9 +54,10 @@ from holdfast.core.view import View
 from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
-from holdfast.plans.derive import all_plans
+from holdfast.plans.derive import RECOVERY, all_plans
 from holdfast.plans.single import has_taken_over
 from holdfast.records import Pod
+from holdfast.recovery.proposal import proposal
 
 KILL_AGAIN_SECONDS = 5.0
 """A kill is sent again until the task is known to be dead: calls are delivered at most once."""
@@ -339,6 +341,9 @@ class Core:
                 case ev.Verb.POD_REPLACE:
                     text = replace_pod(self.ledger, event.target, self._new_id, now)
                     self._sweep(now)
+                case ev.Verb.RECOVER:
+                    text = self._recover(event, now)
+                    self._sweep(now)
                 case ev.Verb.VOLUMES_DESTROY:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
@@ -365,6 +370,13 @@ class Core:
         if event.target in self.ledger.pods:
             body["pod"] = event.target
         self._out.append(Reply(event.id, status, body))
+
+    def _recover(self, event: ev.Command, now: float) -> str:
+        self._failures.renew(now)
+        actions = proposal(self._failures.verdicts.values(), self.ledger.orders.get(RECOVERY))
+        seen = event.parameters["seen"].splitlines()
+        short = self._agenda.shortage
+        return recover(self.ledger, actions, seen, short, self._new_id, now)
 
     def _journal(self, event: ev.Command, now: float) -> None:
         """Have the command and its answer, which is the last effect, stored with its changes."""

@@ -92,6 +92,7 @@ class Verb(StrEnum):
 
     POD_RESTART = "pod restart"
     POD_REPLACE = "pod replace"
+    RECOVER = "recover"
     VOLUMES_DESTROY = "volumes destroy"
     VOLUMES_FORGET = "volumes forget"
     ORPHANS_KILL = "orphans kill"

@@ -53,7 +53,7 @@ class Failures:
         Mesos still owes an answer about a task. What is not known is not acted on.
         """
         replaced: list[str] = []
-        self._renew(now)
+        self.renew(now)
         while subscribed is not None:
             due = next(
                 (
@@ -68,7 +68,7 @@ class Failures:
             if due is None:
                 break
             self._replace(due, now)
-            self._renew(now)
+            self.renew(now)
             replaced.append(due.pod)
         return replaced
 
@@ -90,7 +90,7 @@ class Failures:
             text = f"{due.pod} is being replaced; what is known of its volumes stays on record"
         self._decisions.append(f"{text}. {due.reason}")
 
-    def _renew(self, now: float) -> None:
+    def renew(self, now: float) -> None:
         """Decide anew if something has changed that a decision depends on."""
         changed = self._changes.take()
         for name in changed:

@@ -1,7 +1,7 @@
 """One decision for each failed pod instance."""
 
 from collections.abc import Collection, Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from holdfast.recovery.failure import Cause, Failure
@@ -29,6 +29,7 @@ class Verdict:
     reason: str
     since: float
     deadline: float | None = None
+    cause: Cause = Cause.DOWN
 
     def __str__(self) -> str:
         return f"{self.pod}: {self.choice}: {self.reason}"
@@ -52,6 +53,10 @@ class Situation:
 
 def verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
     """What to do about the failed instance `name`; `spec` is its pod as it is asked for now."""
+    return replace(_verdict(name, spec, situation), cause=situation.failures[name].cause)
+
+
+def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
     failure = situation.failures[name]
     host, since = failure.host, failure.since
     command = f"`holdfast pod replace {name}`"

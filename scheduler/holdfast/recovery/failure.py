@@ -50,12 +50,13 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
     held = pod.reservation
     if held is None or pod.has_live_tasks:
         return None
+    since_all_ended = max((task.since for task in pod.tasks), default=0.0)
     gone = [task for task in pod.tasks if task.state is TaskState.GONE_BY_OPERATOR]
     hidden = [task for task in pod.tasks if task.uncertain]
     if gone:
         cause, since = Cause.MARKED_GONE, min(task.since for task in gone)
     elif hidden:
-        cause, since = Cause.OUT_OF_SIGHT, min(task.since for task in hidden)
+        cause, since = Cause.OUT_OF_SIGHT, since_all_ended
     else:
         goals = {task.name: task.goal for task in spec.tasks}
         failed = [
@@ -67,6 +68,7 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
         ]
         if not failed:
             return None
-        cause, since = Cause.DOWN, max(max(task.since, task.not_before) for task in failed)
+        cause = Cause.DOWN
+        since = max(since_all_ended, *(task.not_before for task in failed))
     lost = any(task.state in LOST_STATES for task in pod.tasks)
     return Failure(cause, since, held.hostname, held.agent_id, lost)

@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 from fastapi.testclient import TestClient
 
 from holdfast.api.app import create_app
+from holdfast.core.events import Verb
 from holdfast.core.view import View
+from holdfast.plans.orders import Orders
 from holdfast.recovery.decide import Choice, Verdict
+from holdfast.recovery.failure import Cause
 
 from .pictures import NOW, Source, well
 
@@ -19,7 +23,7 @@ def failed() -> View:
     """etcd-0 has failed, and so much else that an operator is asked."""
     reason = "agent host-1 cannot be reached"
     verdicts = {
-        "etcd-0": Verdict("etcd-0", Choice.ASK, reason, NOW - 5),
+        "etcd-0": Verdict("etcd-0", Choice.ASK, reason, NOW - 5, cause=Cause.OUT_OF_SIGHT),
         "etcd-1": Verdict("etcd-1", Choice.REPLACE, reason, NOW - 5, NOW + 100),
     }
     return replace(well(), verdicts=verdicts, disaster="2 of 3 were lost")
@@ -56,3 +60,36 @@ def test_a_disaster_is_for_the_operator() -> None:
 def test_without_failures_nothing_is_said() -> None:
     body = client(Source()).get("/v1/failures").json()
     assert body == {"service": "/team/etcd.prod", "failures": []}
+
+
+def test_what_would_mend_it() -> None:
+    paused = {"recovery": Orders("recovery", interrupted=True)}
+    body = client(Source(replace(failed(), orders=paused))).get("/v1/recover").json()
+    assert [each["action"] for each in body["actions"]] == [
+        "plan continue recovery",
+        "pod replace etcd-0",
+        "pod restart etcd-1",
+    ]
+    assert body["disaster"] == "2 of 3 were lost"
+    assert body["retired_volumes"] == 1
+    assert client(Source()).get("/v1/recover").json()["actions"] == []
+
+
+def test_the_order_names_what_was_seen() -> None:
+    source = Source(failed())
+    answer = client(source).post("/v1/recover", json=["pod replace etcd-0", "pod restart etcd-1"])
+    assert answer.status_code == 200
+    (given,) = source.commands
+    assert (given.verb, given.parameters) == (
+        Verb.RECOVER,
+        {"seen": "pod replace etcd-0\npod restart etcd-1"},
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"a": 1}', "[1]", '"pod replace etcd-0"'])
+def test_another_body_is_refused(content: str) -> None:
+    source = Source(failed())
+    answer = client(source).post("/v1/recover", content=content)
+    assert answer.status_code == 400
+    assert "Nothing was changed" in answer.json()["message"]
+    assert source.commands == []

@@ -1,5 +1,6 @@
 """What each command asks for and prints."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from holdfast.core.events import Verb
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice, Verdict
+from holdfast.recovery.failure import Cause
 from tests.unit.api.pictures import Given, Source, answered, plan, pod, task, well
 
 Run = Callable[..., Result]
@@ -22,6 +24,7 @@ READS = {
     "pod list": "pod",
     "pod status": "pod/status",
     "pod status etcd-1": "pod/etcd-1/status",
+    "recover": "recover",
     "explain": "explain",
     "explain etcd-2": "explain/etcd-2",
     "endpoints": "endpoints",
@@ -244,3 +247,42 @@ def test_what_becomes_of_failed_instances(run: Run, source: Source) -> None:
     assert ["etcd-0", "ask", "the", "operator", "-", *why.split()] in lines(
         run("pod", "status", "etcd-0")
     )
+
+
+def broken(source: Source) -> None:
+    why = "agent host-1 cannot be reached"
+    verdict = Verdict("etcd-0", Choice.ASK, why, 0.0, cause=Cause.OUT_OF_SIGHT)
+    source.view = replace(source.view, verdicts={"etcd-0": verdict}, disaster="2 of 3 were lost")
+
+
+def test_recover_shows_and_asks(run: Run, source: Source) -> None:
+    broken(source)
+    result = run("recover", typed="n\n")
+    assert result.exit_code == 1
+    assert "There is a disaster: 2 of 3 were lost." in result.stdout
+    assert "pod replace etcd-0  agent host-1 cannot be reached" in result.stdout
+    assert "Nothing was changed." in result.stdout
+    assert source.commands == []
+
+
+@pytest.mark.parametrize(("arguments", "typed"), [(["--yes"], ""), ([], "y\n")])
+def test_recover_orders_what_it_showed(
+    run: Run, source: Source, arguments: list[str], typed: str
+) -> None:
+    broken(source)
+    assert run("recover", *arguments, typed=typed).exit_code == 0
+    (given,) = source.commands
+    assert (given.verb, given.parameters) == (Verb.RECOVER, {"seen": "pod replace etcd-0"})
+
+
+def test_recover_for_programs(run: Run, source: Source) -> None:
+    broken(source)
+    result = run("recover", "--yes", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["message"] == "recover all"
+    assert [given.verb for given in source.commands] == [Verb.RECOVER]
+
+
+def test_nothing_to_recover(run: Run, source: Source) -> None:
+    assert "Nothing is broken." in run("recover").stdout
+    assert source.commands == []

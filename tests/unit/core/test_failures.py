@@ -254,3 +254,54 @@ def test_out_of_sight_under_another_name_is_no_new_failure() -> None:
     world._status(agent, world.task("db-0", "node").id, TaskState.UNKNOWN, "SOURCE_MASTER")
     assert world.task("db-0", "node").state is TaskState.UNKNOWN
     assert world.task("db-0", "node").since == since
+
+
+def order_recovery(world: World, *seen: str) -> int:
+    return world.order(ev.Verb.RECOVER, "all", parameters={"seen": "\n".join(seen)})
+
+
+def test_all_that_is_broken_is_mended_at_one_word() -> None:
+    world = deployed(databases(replacement=None), agents=7)
+    for name in ("db-0", "db-1"):
+        lost(world, name)
+    assert world.order(ev.Verb.PLAN_INTERRUPT, "recovery") == 200
+    names = ["plan continue recovery", "pod replace db-0", "pod replace db-1"]
+    assert order_recovery(world, *reversed(names)) == 200
+    world.settle()
+    assert world.status("recovery") is Status.COMPLETE
+    assert sorted(world.names_launched()) == ["db-0-node", "db-1-node"]
+    assert {left.reason for left in world.core.ledger.retired.values()} == {
+        "replaced by the operator"
+    }
+
+
+def test_what_is_down_within_reach_is_tried_again_and_not_replaced() -> None:
+    world = deployed(databases(), agents=4)
+    world.behaviour = {"node": (TaskState.FAILED,)}
+    world.end("db-0-node")
+    world.settle(9)
+    assert world.task("db-0", "node").not_before > world.now
+    world.behaviour = {}
+    assert order_recovery(world, "pod restart db-0") == 200
+    world.settle(2)
+    assert world.status("recovery") is Status.COMPLETE
+    assert not is_replaced(world)
+
+
+def test_nothing_is_done_when_the_situation_has_changed() -> None:
+    world = deployed(databases(replacement=None), agents=7)
+    lost(world, "db-0")
+    wrong: tuple[tuple[str, ...], ...] = ((), ("pod replace db-1",), ("pod restart db-0",))
+    for seen in wrong:
+        assert order_recovery(world, *seen) == 409
+        assert "To be done is now: pod replace db-0." in world.answer
+    number = lost(world, "db-1")
+    world.find(number)
+    assert order_recovery(world, "pod replace db-0", "pod replace db-1") == 409
+    assert not world.core.ledger.retired
+
+
+def test_there_may_be_nothing_to_mend() -> None:
+    world = deployed(databases(), agents=3)
+    assert order_recovery(world) == 200
+    assert world.answer == "nothing is broken"

@@ -1,0 +1,50 @@
+"""`holdfast recover`."""
+
+from typing import Any
+
+import click
+
+from holdfast_cli import output
+from holdfast_cli.connection import Connection
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@output.json_option
+@click.pass_obj
+def recover(api: Connection, yes: bool, as_json: bool) -> None:
+    """Show all that is broken and the orders that would mend it, and give them once you agreed.
+
+    `pod replace` gives data up that is out of reach: it is kept where it is, and not used again.
+    """
+    seen = api.get("recover")
+    if as_json and not yes:
+        output.show_json(seen)
+        return
+    if not as_json:
+        _show(seen.data)
+    names = [each["action"] for each in seen.data["actions"]]
+    if not names and not as_json:
+        return
+    if not yes and not click.confirm("Do all of this?"):
+        click.echo("Nothing was changed.")
+        raise click.exceptions.Exit(1)
+    answer = api.post("recover", body=names)
+    if as_json:
+        output.show_json(answer)
+    else:
+        click.echo(answer.data["message"])
+
+
+def _show(body: dict[str, Any]) -> None:
+    if "disaster" in body:
+        click.echo(f"There is a disaster: {body['disaster']}.")
+        click.echo("What is lost may come back by itself; what is replaced begins without data.")
+        click.echo()
+    if body["actions"]:
+        rows = ((each["action"], each["why"]) for each in body["actions"])
+        output.show_table(("to be done", "reason"), rows)
+    else:
+        click.echo("Nothing is broken.")
+    if body["retired_volumes"]:
+        click.echo(f"{body['retired_volumes']} former volumes are kept: `holdfast volumes list`.")
