@@ -33,6 +33,7 @@ setup(
     package_data={top: ["py.typed"] for top in SOURCES},
     install_requires=[
         "addict>=2.4",
+        "argon2-cffi>=23.1",
         "click>=8.1",
         "cryptography>=45",
         "fastapi>=0.110",
@@ -43,6 +44,7 @@ setup(
         "python-multipart>=0.0.9",
         "prometheus_client>=0.19",
         "pydantic>=2.6",
+        "PyJWT>=2.8",
         "PyYAML>=6.0",
         "requests>=2.31",
         "rich>=13.0",

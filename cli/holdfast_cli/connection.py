@@ -1,6 +1,7 @@
 """Talking to the scheduler's API, and telling apart what can go wrong on the way."""
 
 import json
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,15 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from holdfast_cli.errors import Failure, NotFound, Refused, Trouble, Unreachable
+from holdfast_cli.errors import (
+    Failure,
+    NotAllowed,
+    NotFound,
+    Refused,
+    Trouble,
+    Unknown,
+    Unreachable,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_SECONDS = 5.0
@@ -23,15 +32,15 @@ class Access:
     """What every request carries, and what to advise when nobody understands it.
 
     `verify` is as in requests: a file of certificate authorities, or False for none; None is
-    what the environment says. `login` is the advice when the way to the scheduler asks for one.
+    what the environment says. `login` is for whoever is not known, to the scheduler or on the way.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
     verify: bool | str | None = None
     elsewhere: str = f"If it is elsewhere, {_SET_URL}."
     stranger: str = _SET_URL
-    login: str = _SET_URL
-    certificate: str = "Name its certificate authority with REQUESTS_CA_BUNDLE."
+    login: str = "Give a token with --token or HOLDFAST_TOKEN, or a user with HOLDFAST_USER."
+    certificate: str = "Name its certificate authority with --ca."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +149,22 @@ class Connection:
     def _understood(
         self, method: str, url: str, status: int, text: str, good: Collection[int]
     ) -> Reply:
-        if status in (401, 403):  # the scheduler itself asks nobody who they are
-            raise Refused(
-                f"{self.url} wants to know who asks (HTTP {status}): {self._access.login}."
-            )
         try:
             data = json.loads(text)
         except ValueError:
+            if status in (401, 403):  # something before the scheduler, such as Admin Router
+                asks = f"{self.url} wants to know who asks (HTTP {status}). {self._access.login}"
+                raise (Unknown if status == 401 else NotAllowed)(asks) from None
             raise self._stranger(method, url, status) from None
         if status in good:
             return Reply(status, text, data)
         message = data.get("message") if isinstance(data, dict) else None
         if not isinstance(message, str):
             raise self._stranger(method, url, status)
+        if status == 401:
+            raise Unknown(f"{message} {self._access.login}")
+        if status == 403:
+            raise NotAllowed(message)
         if status == 404:
             raise NotFound(message)
         if status in (400, 409):
@@ -164,6 +176,23 @@ class Connection:
             f"What answers at {self.url} is no Holdfast scheduler ({method} {url} gave HTTP"
             f" {status}); {self._access.stranger}."
         )
+
+
+def authorization(
+    token: str | None, user: str | None, environment: Mapping[str, str], url: str
+) -> str | None:
+    """The Authorization header: a token, `name:password`, or the token of the dcos command.
+
+    The last goes to no other address than that of its cluster, DCOS_URL.
+    """
+    if token:
+        return f"Bearer {token}"
+    if user:
+        return f"Basic {b64encode(user.encode()).decode()}"
+    dcos_token, cluster = environment.get("DCOS_ACS_TOKEN"), environment.get("DCOS_URL")
+    if dcos_token and cluster and f"{url.rstrip('/')}/".startswith(f"{cluster.rstrip('/')}/"):
+        return f"token={dcos_token}"
+    return None
 
 
 def _cause(error: BaseException) -> str:

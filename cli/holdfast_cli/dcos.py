@@ -115,7 +115,7 @@ def connection(name: str, environment: Mapping[str, str]) -> Connection:
             verify=verification(environment),
             elsewhere="Is this the right cluster? See `dcos config show core.dcos_url`.",
             stranger="its scheduler does not run now, or you mean another service: --name=NAME",
-            login="run `dcos auth login`, or ask for the permission",
+            login="Run `dcos auth login`, or ask for the permission.",
             certificate="See `dcos config show core.ssl_verify`.",
         ),
     )

@@ -31,6 +31,18 @@ class Refused(Failure):
     exit_code = 5
 
 
+class Unknown(Failure):
+    """The scheduler does not know who asks: credentials are missing, wrong or expired."""
+
+    exit_code = 7
+
+
+class NotAllowed(Failure):
+    """Who asks has not the role it needs."""
+
+    exit_code = 8
+
+
 class Trouble(Failure):
     """The scheduler could not carry out what it was asked."""
 

@@ -1,11 +1,13 @@
 """The `holdfast` command. Only click is loaded before a command needs more."""
 
+import os
 from importlib import import_module
 
 import click
 
+from holdfast_cli.access import access
 from holdfast_cli.completion import completion
-from holdfast_cli.connection import DEFAULT_URL, Connection
+from holdfast_cli.connection import DEFAULT_URL, Access, Connection, authorization
 from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
@@ -55,26 +57,46 @@ def _playground() -> click.Command:
     metavar="URL",
     help="Where the scheduler's API is.",
 )
+@click.option("--token", envvar="HOLDFAST_TOKEN", show_envvar=True, help="Sent as Bearer token.")
+@click.option(
+    "--user", envvar="HOLDFAST_USER", show_envvar=True, metavar="NAME:PASSWORD", help="Or a user."
+)
+@click.option(
+    "--ca",
+    envvar=["HOLDFAST_CA", "DCOS_TLS_CA_PATH"],
+    type=click.Path(exists=True),
+    help="PEM file of the authority that vouches for the API's certificate.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell each HTTP exchange, without secrets.")
 @click.version_option(package_name="holdfast", prog_name="holdfast")
 @click.pass_context
-def main(context: click.Context, url: str, verbose: bool) -> None:
+def main(
+    context: click.Context,
+    url: str,
+    token: str | None,
+    user: str | None,
+    ca: str | None,
+    verbose: bool,
+) -> None:
     """Operate a stateful service on Apache Mesos.
 
     Every command that asks the scheduler takes --json. Exit codes: 0 done, 1 not done, 2 wrong
     usage, 3 no scheduler reached, 4 no such name, 5 refused, 6 the scheduler or the plan is in
-    trouble, 9 the definition is refused, 10 not in the time given.
+    trouble, 7 credentials are missing or wrong, 8 the role does not suffice, 9 the definition is
+    refused, 10 not in the time given.
     """
     if verbose:
         show_exchanges()
     if context.invoked_subcommand != PLAYGROUND:
-        context.obj = Connection(url)
+        known = authorization(token, user, os.environ, url)
+        headers = {"Authorization": known} if known else {}
+        context.obj = Connection(url, Access(headers=headers, verify=ca))
 
 
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, orphans),
     *(recover, validate, uninstall, debug, former(config, "config"), former(state, "state")),
-    completion,
+    *(completion, access),
 ):
     main.add_command(_command)
 main.add_command(

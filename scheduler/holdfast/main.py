@@ -19,6 +19,7 @@ import structlog
 
 from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
+from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
 from holdfast.core.core import Core
@@ -82,6 +83,15 @@ class Options:
     secrets: SecretSettings
     env_file: Path | None
     uninstall: bool
+    api_tls_cert: Path | None
+    api_tls_key: Path | None
+    api_credentials: Path | None
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key of the API."""
+        cert, key = self.api_tls_cert, self.api_tls_key
+        return (cert, key) if cert and key else None
 
 
 class Listener:
@@ -135,6 +145,9 @@ class Listener:
         self._end(Fatal(message, EXIT_REFUSED_BY_MASTER))
 
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("svc_yml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--master", help="zk://host:port/mesos or host:port; default: the one in ZooKeeper.")
@@ -148,12 +161,15 @@ class Listener:
     help="Port of the API.",
 )
 @click.option("--session-timeout", type=float, default=10.0, help="ZooKeeper session, seconds.")
+@click.option("--api-tls-cert", type=FILE, help="PEM certificate of the API, with its chain.")
+@click.option("--api-tls-key", type=FILE, help="PEM key of that certificate.")
+@click.option("--api-credentials", type=FILE, help="Who may use the API; default: everybody.")
 @MesosSettings.options
 @ZkSettings.options
 @SecretSettings.options
 @click.option(
     "--env-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="More variables for SVC_YML, a NAME=VALUE a line; they win over the environment's.",
 )
 def main(**given: Any) -> None:
@@ -162,6 +178,8 @@ def main(**given: Any) -> None:
     Stopping it, in whatever way, leaves the service's tasks running. With SDK_UNINSTALL in the
     environment it uninstalls the service instead, its data included, for good.
     """
+    if bool(given["api_tls_cert"]) != bool(given["api_tls_key"]):
+        raise click.UsageError("--api-tls-cert and --api-tls-key are given together")
     _log_to_stderr()
     try:
         mesos, zk = MesosSettings.taken_from(given), ZkSettings.taken_from(given)
@@ -265,7 +283,7 @@ def _lead(
     for refused in errors:
         log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
     name, executor = _executor()
-    base = f"http://{options.host}:{options.port}"
+    base = f"{'https' if options.tls else 'http'}://{options.host}:{options.port}"
     settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
     if options.secrets.secret_references:
         settings = replace(settings, secret_space=secret_space(os.environ))
@@ -293,9 +311,10 @@ def _lead(
     app = create_app(
         engine,
         {name: executor},
+        credentials=_credentials(options),
         ask_master=lambda roles: ask_master(access, connection.master_url, roles),
     )
-    server = ApiServer(app, options.host, options.port)
+    server = ApiServer(app, options.host, options.port, options.tls)
     try:
         server.start()
     except AddressError as error:
@@ -366,6 +385,18 @@ def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:
                 )
             )
             store.close()  # a commit under way would wait for ZooKeeper
+
+
+def _credentials(options: Options) -> CredentialsFile | None:
+    if options.api_credentials is None:
+        log.warning("whoever reaches the API may do everything: there are no --api-credentials")
+        return None
+    if options.tls is None:
+        log.warning("passwords and tokens reach the API readable by others on the way: no TLS")
+    try:
+        return CredentialsFile(options.api_credentials)
+    except BadCredentials as error:
+        raise Fatal(str(error), EXIT_BAD_INPUT) from error
 
 
 def _executor() -> tuple[str, bytes]:

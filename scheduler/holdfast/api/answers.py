@@ -67,6 +67,14 @@ UNANSWERED = error(
     " while ZooKeeper is away, and carries the order out when it goes on, unless it is restarted"
     " before that. Tasks run on. Look at the pod, volume or plan before you ask again.",
 )
+UNKNOWN_CALLER = error(
+    "Who asks is not known: credentials are missing, wrong or expired",
+    "Credentials are missing: send a token (Authorization: Bearer) or a password.",
+)
+NOT_ALLOWED = error(
+    "Who asks has not the role it needs; nothing was changed",
+    "ann has the role read-only; POST needs operator. Nothing was changed.",
+)
 TOO_LARGE = error(
     "The body is too large; nothing was changed",
     "A request may have 131072 bytes of content. Nothing was changed.",

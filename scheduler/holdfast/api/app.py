@@ -8,8 +8,10 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from holdfast import __version__
+from holdfast.api.access import Access
 from holdfast.api.answers import ANSWER_SECONDS
 from holdfast.api.bodies import BodyLimit
+from holdfast.api.credentials import CredentialsFile
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
@@ -21,13 +23,15 @@ def create_app(
     source: ServiceSource,
     artifacts: Mapping[str, bytes],
     answer_seconds: float = ANSWER_SECONDS,
+    credentials: CredentialsFile | None = None,
     *,
     ask_master: AskMaster = no_master,
 ) -> FastAPI:
     """The API over a running service. `artifacts` are the files agents fetch, by name.
 
     Every error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the
-    engine; `ask_master` asks the leading master what it has.
+    engine; `ask_master` asks the leading master what it has. Without `credentials` everybody may
+    do everything.
     """
     app = FastAPI(
         title="Holdfast",
@@ -37,6 +41,7 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(Access, source=source, credentials=credentials)
     app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)

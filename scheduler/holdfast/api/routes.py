@@ -9,9 +9,11 @@ from holdfast.api import endpoints, service_endpoints, shapes, volumes
 from holdfast.api.answers import (
     ANSWER_SECONDS,
     FAULT,
+    NOT_ALLOWED,
     NOT_FOUND,
     REFUSED,
     UNANSWERED,
+    UNKNOWN_CALLER,
     Responses,
     as_json,
     need,
@@ -36,6 +38,8 @@ from holdfast.core.events import Verb
 
 # The default response keeps FastAPI from documenting validation errors of its own shape.
 ANYTHING_ELSE: Responses = {
+    401: UNKNOWN_CALLER,
+    403: NOT_ALLOWED,
     500: FAULT,
     "default": {"model": shapes.MessageBody, "description": "Anything else that went wrong"},
 }

@@ -3,7 +3,9 @@
 import errno
 import os
 import socket
+import ssl
 import threading
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -26,8 +28,14 @@ class PortTaken(AddressError):
 class ApiServer:
     """One application on one address, from `start` to `stop`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """`port` 0 takes any free one; `port` tells which after `start`."""
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, tls: tuple[Path, Path] | None = None
+    ) -> None:
+        """`port` 0 takes any free one; `port` tells which after `start`.
+
+        `tls` are the files of the certificate with its chain, and of its key, both PEM.
+        """
+        self._tls = tls
         self.host = host
         self.port = port
         self._app = app
@@ -36,6 +44,8 @@ class ApiServer:
 
     def start(self) -> None:
         """Listen, then serve in the background. Raises AddressError when it cannot listen."""
+        if self._tls:
+            _check_tls(*self._tls)
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
@@ -48,6 +58,8 @@ class ApiServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            ssl_certfile=self._tls[0] if self._tls else None,
+            ssl_keyfile=self._tls[1] if self._tls else None,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         server = _Server(config)
@@ -86,6 +98,16 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+
+def _check_tls(certificate: Path, key: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise AddressError(
+            f"the certificate {certificate} and the key {key} cannot be used: {error}. Both must be"
+            " PEM, belong together, and the key must have no passphrase. Tasks run on."
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -137,9 +137,10 @@ def test_what_follows_two_dashes_is_no_option() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "code", "message"),
     [
-        (401, STATUS_TEXT, 5, "dcos auth login"),
-        (403, STATUS_TEXT, 5, "ask for the permission"),
+        (401, STATUS_TEXT, 7, "dcos auth login"),
+        (403, STATUS_TEXT, 8, "ask for the permission"),
         (404, STATUS_TEXT, 3, "--name=NAME"),
+        (401, '{"message": "The token is not known."}', 7, "known. Run `dcos auth login`"),
         (502, STATUS_TEXT, 3, "does not run now"),
         (503, STATUS_TEXT, 3, "does not run now"),
         (404, '{"message": "no endpoint"}', 4, "no endpoint"),
