@@ -45,8 +45,11 @@ class Scheduler:
         master: str | None = None,
         zookeeper: str | None = None,
         options: Sequence[str] = (),
+        scheme: str = "http",
     ) -> None:
+        """`options` are more of the command line's; `session` sends what the API asks for then."""
         self.cluster = cluster
+        self.session = requests.Session()
         self.host = cluster.zookeeper_address.split(":")[0]
         self.port = port
         self.log_file = folder / f"scheduler-{port}.log"
@@ -56,6 +59,7 @@ class Scheduler:
             "FRAMEWORK_ZOOKEEPER": cluster.zookeeper_address,
             **(environment or {}),
         }
+        self.url = f"{scheme}://{self.host}:{port}"
         self._options = [*options, *(["--master", master] if master else [])]
         self._options += ["--zookeeper", zookeeper] if zookeeper else []
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,10 +103,10 @@ class Scheduler:
 
     def get(self, path: str) -> Any:
         """The JSON at `path` under /v1, whatever the status."""
-        return requests.get(f"http://{self.host}:{self.port}/v1/{path}", timeout=10).json()
+        return self.session.get(f"{self.url}/v1/{path}", timeout=10).json()
 
     def post(self, path: str) -> Any:
-        answer = requests.post(f"http://{self.host}:{self.port}/v1/{path}", timeout=10)
+        answer = self.session.post(f"{self.url}/v1/{path}", timeout=10)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
