@@ -13,13 +13,14 @@ from holdfast.api.shapes import MessageBody
 ANSWER_SECONDS = 10.0
 """How long a command may take to be stored before the caller is told that it is not yet."""
 
+INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+"""How answers are written, since they are also read by people with curl."""
+
 Responses = dict[int | str, dict[str, Any]]
 
 
 def as_json(body: object, code: int = 200) -> Response:
-    """Indented, since these answers are also read by people with curl."""
-    content = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return Response(content, code, media_type="application/json")
+    return Response(orjson.dumps(body, option=INDENTED), code, media_type="application/json")
 
 
 def as_text(text: str) -> Response:

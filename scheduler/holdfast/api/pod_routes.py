@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from holdfast.api import pods, shapes
 from holdfast.api.answers import NOT_FOUND, REFUSED, UNANSWERED, Responses, as_json, need, ok
+from holdfast.api.pod_status import PodStatus
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 
@@ -12,6 +13,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     def need_pod(name: str) -> None:
         need("pod instance", name, pods.instance_names(source.view))
 
+    status = PodStatus()
     names = ok(list[str], example=["hello-0", "hello-1"])
 
     @router.get("/pod", tags=["pods"], responses={200: names})
@@ -22,7 +24,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     @router.get("/pod/status", tags=["pods"], responses={200: ok(shapes.PodsBody)})
     async def show_pods() -> Response:
         """Every pod instance: its tasks, where it is, its volumes, and why it does not run."""
-        return as_json(pods.pods_body(source.view))
+        return Response(status.content(source.view), media_type="application/json")
 
     one: Responses = {200: ok(shapes.InstanceBody), 404: NOT_FOUND}
 

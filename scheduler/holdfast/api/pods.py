@@ -9,7 +9,6 @@ from holdfast.api.shapes import (
     ExplanationsBody,
     FailuresBody,
     InstanceBody,
-    PodsBody,
     TaskBody,
     TaskInfoBody,
     VerdictBody,
@@ -62,27 +61,16 @@ def task_names(view: View, name: str) -> list[str]:
     return [f"{name}-{task.name}" for task in pod.tasks] if pod else []
 
 
-def pods_body(view: View) -> PodsBody:
-    groups: dict[str, list[InstanceBody]] = {}
-    for name in instance_names(view):
-        groups.setdefault(_type_of(name), []).append(instance_body(view, name))
-    return {
-        "service": view.service.name,
-        "pods": [{"name": type_, "instances": group} for type_, group in groups.items()],
-    }
-
-
 def instance_body(view: View, name: str) -> InstanceBody:
     pod = view.pods.get(name)
     held = pod.reservation if pod else None
-    explanation = view.explanations.get(name)
     body: InstanceBody = {
         "name": name,
         "tasks": list(_tasks(view, name, pod)),
         "state": pod_state(pod).value,
         "agent": held.hostname if held else None,
         "zone": held.zone if held else None,
-        "reason": explanation.reason if explanation else None,
+        "reason": explained(view, name),
         "volumes": [
             {"id": volume.id, "path": volume.path, "size": volume.size_mb}
             for volume in (held.volumes if held else ())
@@ -115,10 +103,16 @@ def failures_body(view: View) -> FailuresBody:
     return body
 
 
+def explained(view: View, name: str) -> str | None:
+    """Why the instance does not run as it should."""
+    explanation = view.explanations.get(name)
+    return explanation.reason if explanation else None
+
+
 def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:
     spec = _spec(view, name)
     launched = {task.name: task for task in pod.tasks} if pod else {}
-    pod_type = _type_of(name)
+    pod_type = type_of(name)
     asked = [task.name for task in spec.tasks] if spec else []
     for short in [*asked, *(other for other in launched if other not in asked)]:
         body: TaskBody = {"name": f"{name}-{short}", "id": ""}
@@ -200,10 +194,11 @@ def explanations_body(view: View) -> ExplanationsBody:
     }
 
 
-def _type_of(name: str) -> str:
+def type_of(name: str) -> str:
+    """The pod type of an instance."""
     return name.rpartition("-")[0]
 
 
 def _spec(view: View, name: str) -> PodSpec | None:
-    type_ = _type_of(name)
+    type_ = type_of(name)
     return next((spec for spec in view.service.pods if spec.type == type_), None)
