@@ -174,6 +174,13 @@ class Readers:
         for thread in self._threads:
             thread.start()
 
+    def ask_once(self) -> None:
+        """The first answer of a process is slow, and not what is measured."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection.request("GET", PATH)
+        connection.getresponse().read()
+        connection.close()
+
     def stop(self) -> None:
         """Raises what a reader failed with."""
         self._end.set()
@@ -225,6 +232,7 @@ def deployment(*, read: bool) -> Deployed:
         assert process.stdin is not None
         assert process.stdout is not None
         readers = Readers(int(process.stdout.readline()))
+        readers.ask_once()
         before = usage([process.pid])
         print("go", file=process.stdin, flush=True)
         if read:

@@ -111,6 +111,14 @@ def test_a_clean_uninstall_leaves_nothing(cluster: Cluster, service: Scheduler) 
     assert znodes(cluster) == []
     for agent in cluster.agents:
         assert not list((agent.work_dir / "volumes").glob("roles/*/*"))
+    # Orders after that are refused and journalled nowhere; what only looks still answers.
+    url = f"http://{service.host}:{service.port}"
+    assert requests.post(f"{url}/v1/pod/node-0/restart", timeout=10).status_code in (404, 409)
+    assert requests.put(f"{url}/v1/state/refresh", timeout=10).status_code == 409
+    assert requests.post(f"{url}/v1/plans/deploy/interrupt", timeout=10).status_code == 409
+    assert requests.get(f"{url}/v1/debug/reservations", timeout=10).status_code == 200
+    assert service.get("events?kind=command")["events"][0]["status"] == 409
+    assert znodes(cluster) == []
     # As Cosmos: whoever starts it once more with the variable is told that all is done.
     service.end()
     service.set_environment(SDK_UNINSTALL="true")

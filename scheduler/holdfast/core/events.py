@@ -123,7 +123,7 @@ class Command:
     target: str
     phase: str | None = None
     step: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     by: str = ""
 
 

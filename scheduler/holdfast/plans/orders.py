@@ -46,7 +46,7 @@ class Orders:
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     about: str = ""
     run: int = 0
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     done: frozenset[tuple[str, str]] = frozenset()
 
     @property
