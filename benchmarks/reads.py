@@ -267,8 +267,9 @@ def report() -> tuple[str, bool]:
     measured = rows(quiet, asked)
     text = (
         f"`{PATH}` of {PODS:,} pods, asked for {READS_PER_SECOND} times a second over {READERS}"
-        f" connections, during a deployment of {asked.seconds:.0f} s; {where}. Others used"
-        f" {asked.total.disturbance:.0%} of the CPU.\n\n"
+        f" connections, during a deployment of {asked.seconds:.0f} s; {where}.\n\n"
+        f"**Others used {asked.total.disturbance:.0%} of the CPU.** The more it is, the less the"
+        " times say.\n\n"
         f"{table(HEADINGS, [row.cells() for row in measured])}\n"
     )
     return text, not any(row.missed for row in measured)

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from starlette.types import ASGIApp
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5
+
+SWITCH_SECONDS = 0.0005
+"""For how long another thread keeps the interpreter while the API waits for it. The engine computes
+for long stretches, and an answer waits several times: with Python's 5 ms they would pile up."""
 
 log = structlog.get_logger("holdfast.api")
 
@@ -67,6 +72,7 @@ class ApiServer:
         self._thread = threading.Thread(
             target=self._serve, args=(server, listener), name="api", daemon=True
         )
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._thread.start()
         if not server.ready.wait(START_SECONDS) or not server.started:
             raise AddressError(
