@@ -10,6 +10,7 @@ from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
 from holdfast_cli.exchanges import show_exchanges
+from holdfast_cli.many import service
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
 from holdfast_cli.service import describe, endpoints, health
@@ -70,7 +71,7 @@ def main(context: click.Context, url: str, verbose: bool) -> None:
 
 
 for _command in (
-    *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes),
+    *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, service),
     *(validate, uninstall, debug, former(config, "config"), former(state, "state"), completion),
 ):
     main.add_command(_command)

@@ -37,7 +37,7 @@ class Scheduler:
     def __init__(
         self,
         cluster: Cluster,
-        svc_yml: Path,
+        svc_yml: Path | None,
         folder: Path,
         *,
         environment: Mapping[str, str] | None = None,
@@ -45,12 +45,14 @@ class Scheduler:
         master: str | None = None,
         zookeeper: str | None = None,
         options: Sequence[str] = (),
+        multi: str | None = None,
     ) -> None:
+        """Of the service in `svc_yml`, or, without one, of the framework `multi`."""
         self.cluster = cluster
         self.host = cluster.zookeeper_address.split(":")[0]
         self.port = port
         self.log_file = folder / f"scheduler-{port}.log"
-        self._svc_yml = svc_yml
+        self._what = ["--multi", multi] if multi else [str(svc_yml)]
         self._environment = {
             **os.environ,
             "FRAMEWORK_ZOOKEEPER": cluster.zookeeper_address,
@@ -69,7 +71,7 @@ class Scheduler:
 
     def start(self) -> "Scheduler":
         command = [
-            *(sys.executable, "-m", "holdfast.main", str(self._svc_yml)),
+            *(sys.executable, "-m", "holdfast.main", *self._what),
             *("--host", self.host, "--port", str(self.port)),
             *("--session-timeout", str(SESSION_SECONDS), *self._options),
         ]

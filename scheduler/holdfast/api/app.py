@@ -26,15 +26,21 @@ def create_app(
     Every error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the
     engine.
     """
+    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.")
+    app.include_router(api_router(source, artifacts, answer_seconds))
+    return app
+
+
+def new_app(description: str) -> FastAPI:
+    """An application without routes, with what each of ours has around them."""
     app = FastAPI(
         title="Holdfast",
         version=__version__,
-        description="The API of a Holdfast scheduler: one service on Apache Mesos.",
+        description=description,
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
-    app.include_router(api_router(source, artifacts, answer_seconds))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)
     app.add_exception_handler(Exception, _unexpected)

@@ -58,7 +58,7 @@ def api_router(
     add_events(router, source)
     _add_monitoring(router, source)
     add_templates(router, source)
-    _add_artifacts(router, artifacts)
+    add_artifacts(router, artifacts)
     _add_service_endpoints(router, source)
     whole = APIRouter(responses=ANYTHING_ELSE, default_response_class=Response)
     _add_page(whole, source)
@@ -197,7 +197,9 @@ def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
+def add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
+    """The paths of the files that agents fetch."""
+
     def artifact(name: str) -> Response:
         need("artifact", name, artifacts.keys())
         return Response(

@@ -4,12 +4,11 @@ Holds the records and what was learnt since start-up; does no I/O and reads no c
 stores all records of a step before it sends any of its calls.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from immutables import Map
 
-from holdfast import records
 from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
@@ -25,7 +24,6 @@ from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
     Accept,
     Acknowledge,
-    AcknowledgeOperation,
     Decision,
     Decline,
     Effect,
@@ -44,7 +42,7 @@ from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.silence import Silence
 from holdfast.core.state_commands import confirm_records, store_file
-from holdfast.core.statuses import pod_after, retired_after
+from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
 from holdfast.core.view import View
@@ -75,8 +73,12 @@ class Core:
         settings: LaunchSettings,
         new_id: Callable[[], str],
         errors: Sequence[str] = (),
+        shared: bool = False,
     ) -> None:
-        """`errors` say why a changed svc.yml was refused; the plan shows them."""
+        """`errors` say why a changed svc.yml was refused; the plan shows them.
+
+        `shared` when other services have the same framework: no call is about all of it then.
+        """
         self.ledger = ledger
         self._new_id = new_id
         self._errors = tuple(errors)
@@ -94,7 +96,7 @@ class Core:
         self._agenda = Agenda(ledger, new_id)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
-        self._uninstall = Uninstall(ledger)
+        self._uninstall = Uninstall(ledger, shared)
         self._counters: dict[str, int] = {}
         self._out: list[Effect] = []
 
@@ -157,6 +159,16 @@ class Core:
         """Whether a new subscription is to begin without offers; safe from any thread."""
         return self._demand.suppressed
 
+    def journalled(self) -> Iterator[Journalled]:
+        """The commands of former times, the oldest first."""
+        for entry in self.ledger.journal.entries:
+            yield Journalled(entry.at, entry.by, entry.what, entry.status, entry.text)
+
+    @property
+    def withdrawing(self) -> bool:
+        """Whether a launch may still arrive that was given up."""
+        return self._withdrawals.open
+
     @property
     def deregisters(self) -> bool:
         """Whether the framework is being torn down; safe from any thread."""
@@ -183,15 +195,7 @@ class Core:
             case ev.StatusReceived(status):
                 self._status(status, now)
             case ev.OperationStatusReceived(status):
-                if status.uuid:
-                    self._out.append(
-                        AcknowledgeOperation(
-                            status.operation_id,
-                            status.uuid,
-                            status.agent_id,
-                            status.resource_provider_id,
-                        )
-                    )
+                self._out.extend(operation_acknowledged(status))
             case ev.AgentFailed(agent_id, executor_id):
                 if executor_id is None:
                     self._inspections.forget(agent_id)
@@ -213,6 +217,8 @@ class Core:
                 self._agenda.set_shortage(shortage)
             case ev.Tick():
                 pass
+            case ev.HostService():
+                raise AssertionError("a single service hosts no others")
 
     def _subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._connected = True
@@ -250,12 +256,12 @@ class Core:
             new = retired_after(old, status, now)
             if new != old:
                 self.ledger.put_retired(new)
-            if _runs(status):
+            if runs(status):
                 self._kill(status.task_id, status.agent_id, now)
 
     def _stray(self, status: TaskStatus, now: float) -> None:
         """A task of our framework that no record knows: a second owner of some data, perhaps."""
-        if not _runs(status):
+        if not runs(status):
             return
         if self._kill(status.task_id, status.agent_id, now):
             # The write makes sure that no newer scheduler's record knows it either: a scheduler
@@ -267,7 +273,7 @@ class Core:
         new = pod_after(old, status, self.ledger.spec_of, now)
         task = next(task for task in new.tasks if task.id == status.task_id)
         # Its place may be taken by now: it must not live beside its successor.
-        if task.dead and _runs(status) and self._kill(task.id, status.agent_id, now):
+        if task.dead and runs(status) and self._kill(task.id, status.agent_id, now):
             self._decide(f"killing {task.id}: it runs, though taken for dead")
         if new == old:
             return
@@ -498,8 +504,3 @@ class Core:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._counters[name] = self._counters.get(name, 0) + number
-
-
-def _runs(status: TaskStatus) -> bool:
-    """Whether the status says that the task runs or is about to."""
-    return status.state not in records.DEAD and status.state not in records.UNCERTAIN

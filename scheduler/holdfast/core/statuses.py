@@ -1,11 +1,12 @@
 """A task status taken into the record of its pod instance. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from holdfast.mesos.messages import TaskState, TaskStatus
+from holdfast.core.effects import AcknowledgeOperation
+from holdfast.mesos.messages import OperationStatus, TaskState, TaskStatus
 from holdfast.plans.goals import at_goal
-from holdfast.records import NEVER_STARTED, Pod, Retired, Task
+from holdfast.records import DEAD, NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
 from holdfast.service.model import Goal, PodSpec, TaskSpec
 
 FIRST_BACKOFF = 5.0
@@ -122,3 +123,16 @@ def _failed(task: Task, now: float) -> Task:
 def never_started(pod: Pod) -> bool:
     """Whether no code of the last launch can have run."""
     return bool(pod.tasks) and all(task.state in NEVER_STARTED for task in pod.tasks)
+
+
+def runs(status: TaskStatus) -> bool:
+    """Whether the status says that the task runs or is about to."""
+    return status.state not in DEAD and status.state not in UNCERTAIN
+
+
+def operation_acknowledged(status: OperationStatus) -> Iterator[AcknowledgeOperation]:
+    """The acknowledgement of an operation's status, if it wants one."""
+    if status.uuid:
+        yield AcknowledgeOperation(
+            status.operation_id, status.uuid, status.agent_id, status.resource_provider_id
+        )
