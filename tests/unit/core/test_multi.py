@@ -51,7 +51,8 @@ class MultiWorld(World):
         self.core = self.multi  # type: ignore[assignment]
         self.step(ev.Subscribed("framework", MASTER))
         for agent in self.agents.values():
-            self._reconcile(agent)
+            if agent.reachable:
+                self._reconcile(agent)
 
     def host(self, name: str, more: str = "") -> int:
         what = hosted(name, more)
@@ -69,7 +70,8 @@ class MultiWorld(World):
     def round(self, after: float = 1.0) -> None:
         number = next(self._offer_numbers)
         offers = []
-        for agent in self.agents.values():
+        live = [agent for agent in self.agents.values() if agent.reachable]
+        for agent in live:
             for turn, role in enumerate(self.multi.roles):
                 free = 8.0 if (number + turn) % len(self.multi.roles) == 0 else 0.0
                 part = Agent(agent.number, tasks=agent.tasks)
@@ -87,7 +89,7 @@ class MultiWorld(World):
                 made = part.offer(f"{number}/agent-{agent.number}/{role}", free)
                 offers.append(replace(made, role=role))
         self.step(ev.OffersReceived(tuple(offers)), after=after)
-        for agent in self.agents.values():
+        for agent in live:
             for running in list(agent.tasks.values()):
                 if running.to_report and running.info["task_id"]["value"] in agent.tasks:
                     self._report(agent, running, running.to_report.pop(0))
