@@ -48,7 +48,7 @@ class World:
         self._runs = 0
         self._promises = Promises()
         self._starting = False
-        self._target = spec
+        self.target = spec
         self.uninstalling = False
         self.uninstalled_at = 0.0
         self.judge.agents = self.agents
@@ -78,7 +78,7 @@ class World:
                 self.clock,
                 self.master,
                 self.records,
-                self._target,
+                self.target,
                 self.log,
                 self._exited,
                 self.uninstalling,
@@ -112,11 +112,11 @@ class World:
     # -- the operator -------------------------------------------------------------------------
 
     def pod_names(self) -> list[str]:
-        return [f"{spec.type}-{index}" for spec, index in self._target.instances()]
+        return [f"{spec.type}-{index}" for spec, index in self.target.instances()]
 
     def own_plans(self) -> list[str]:
         """The plans that operators start."""
-        return [plan.name for plan in custom_specs(self._target)]
+        return [plan.name for plan in custom_specs(self.target)]
 
     def next_run(self) -> str:
         """What tells one start of a plan from another: a parameter of it."""
@@ -154,12 +154,12 @@ class World:
 
     def update(self, pick: int) -> None:
         """The operator starts the scheduler with a changed svc.yml."""
-        self.update_to(updated(self._target, self._updates + 1, pick))
+        self.update_to(updated(self.target, self._updates + 1, pick))
 
     def update_to(self, spec: ServiceSpec) -> None:
         """The operator starts the scheduler with that service."""
         self._updates += 1
-        self._target = spec
+        self.target = spec
         self.judge.target(spec)
         self.log(f"operator: update to version {self._updates}")
         self.newest.die()
@@ -313,7 +313,7 @@ class World:
             for executor in agent.executors.values()
             if executor.pod not in names
         ]
-        for spec, index in self._target.instances():
+        for spec, index in self.target.instances():
             name = f"{spec.type}-{index}"
             executors = [e for a in self.agents for e in a.executors.values() if e.pod == name]
             if len(executors) != 1:
@@ -327,7 +327,7 @@ class World:
                 for task in executors[0].tasks.values()
                 if task.alive and task.state == "TASK_RUNNING" and task.ready is not False
             }
-            planned = planned_tasks(self._target, spec.type, index)
+            planned = planned_tasks(self.target, spec.type, index)
             wanted = {name for name in planned if spec.task(name).goal is Goal.RUNNING}
             if not wanted <= running:
                 missing.append(f"{name} runs {sorted(running)}")
