@@ -75,7 +75,7 @@ class Connection:
         self,
         *path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | list[str] | None = None,
         good: Collection[int] = (200,),
     ) -> Reply:
         """Give an order; `body` goes with it as JSON."""
@@ -93,7 +93,7 @@ class Connection:
         path: tuple[str, ...],
         good: Collection[int],
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | list[str] | None = None,
     ) -> Reply:
         import requests
 

@@ -24,6 +24,7 @@ from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.pausing import SLEEP
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
 from holdfast.engine import Engine
@@ -273,6 +274,7 @@ def _lead(
     name, executor = _executor()
     base = f"http://{options.host}:{options.port}"
     settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
+    settings = replace(settings, pause_command=os.environ.get("PAUSE_OVERRIDE_CMD") or SLEEP)
     if options.secrets.secret_references:
         settings = replace(settings, secret_space=secret_space(os.environ))
     if service is None:

@@ -51,6 +51,7 @@ class World:
         self.target = spec
         self.uninstalling = False
         self.uninstalled_at = 0.0
+        self._paused_at = -1e9
         self.judge.agents = self.agents
         self.judge.schedulers = self.schedulers
         self.judge.target(spec)
@@ -138,6 +139,8 @@ class World:
         self.log(f"operator: {' '.join(filter(None, (verb, target, phase, step)))}")
         config = self.newest.core.ledger.target_id
         match verb:
+            case ev.Verb.POD_PAUSE:
+                self._paused_at = self.clock.now
             case ev.Verb.POD_REPLACE:
                 self.judge.replaced[target] = self.clock.now
             case ev.Verb.VOLUMES_DESTROY:
@@ -195,6 +198,8 @@ class World:
         if self.uninstalling:
             settle_uninstall(self)
             return
+        # An order that was given last is taken up first: a pause is none of what must be mended.
+        self.clock.run_until(max(self.clock.now, self._paused_at + 40.0))
         deadline = self.clock.now + CONVERGE_SECONDS
         next_help = self.clock.now + 240.0
         next_word = self.clock.now
@@ -256,6 +261,8 @@ class World:
         Plans of one's own that were interrupted stay so.
         """
         view = self.newest.engine.view
+        for pod in view.paused:
+            self.order(ev.Verb.POD_RESUME, pod)
         for plan in view.plans:
             own = plan.name in self.own_plans()
             if plan.interrupted and own:
@@ -303,6 +310,7 @@ class World:
             if plan.status is not Status.COMPLETE and not self._rests(plan)
         ]
         view = self.newest.engine.view
+        missing += [f"{pod} is paused" for pod in view.paused]
         orders = view.orders.get("deploy")
         if orders is not None and orders.about == view.target_id and orders.forced:
             missing.append(f"{sorted(orders.forced)} only count as complete")

@@ -13,6 +13,7 @@ from holdfast.api.shapes import (
     TaskInfoBody,
 )
 from holdfast.core.confidential import certificate_expiry
+from holdfast.core.pause import shown
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from holdfast.records import Pod, Task
@@ -59,6 +60,11 @@ def task_names(view: View, name: str) -> list[str]:
     return [f"{name}-{task.name}" for task in pod.tasks] if pod else []
 
 
+def asked_task_names(view: View, name: str) -> list[str]:
+    """All tasks of a pod instance, launched or not, by the names Mesos knows them by."""
+    return [body["name"] for body in _tasks(view, name, view.pods.get(name))]
+
+
 def pods_body(view: View) -> PodsBody:
     groups: dict[str, list[InstanceBody]] = {}
     for name in instance_names(view):
@@ -103,6 +109,8 @@ def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:
             expires = certificate_expiry(view.configs, pod_type, task)
             if expires is not None and task.live:
                 body["certificate_expires"] = expires
+            held = short in view.paused.get(name, ())
+            body["status"] = shown(task, held) or body["status"]
         yield body
 
 

@@ -25,6 +25,7 @@ from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.page import HEADERS, status_page
+from holdfast.api.pause_routes import add_pause
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
 from holdfast.api.source import ServiceSource, ask
@@ -48,6 +49,7 @@ def api_router(
     add_deploy_plan(router, source, answer_seconds)
     add_pods(router, source, answer_seconds)
     add_explanations(router, source)
+    add_pause(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_uninstall(router, source, answer_seconds)

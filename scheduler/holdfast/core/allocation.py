@@ -162,6 +162,7 @@ class Allocation:
             peers=self._peers(started),
             framework_id=owner.framework_id,
             parameters=wanted.parameters,
+            paused=self._ledger.paused.get(wanted.name, frozenset()),
         )
         what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
         result.decisions.append(f"starting {what} on {held.hostname} {how}")
@@ -327,6 +328,7 @@ class Allocation:
                 run=run,
                 failures=tried.failures if tried else 0,
                 not_before=tried.not_before if tried else 0.0,
+                paused=name in self._ledger.paused.get(wanted.name, ()),
             )
         order = [task.name for task in wanted.spec.tasks]
         known = [name for name in order if name in tasks]

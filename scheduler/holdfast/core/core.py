@@ -38,6 +38,7 @@ from holdfast.core.effects import (
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.pause import change as change_pause
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.silence import Silence
@@ -152,6 +153,7 @@ class Core:
             deployed=ledger.deployed,
             updating=ledger.updating,
             uninstalling=ledger.uninstalling,
+            paused=dict(ledger.paused),
         )
 
     @property
@@ -337,6 +339,9 @@ class Core:
                 case ev.Verb.POD_REPLACE:
                     text = replace_pod(self.ledger, event.target, self._new_id, now)
                     self._sweep(now)
+                case ev.Verb.POD_PAUSE | ev.Verb.POD_RESUME:
+                    down = self._agenda.down_beside(event.target)
+                    text = change_pause(self.ledger, event, down, self._agenda.shortage)
                 case ev.Verb.VOLUMES_DESTROY:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)

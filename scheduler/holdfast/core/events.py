@@ -94,6 +94,8 @@ class Verb(StrEnum):
 
     POD_RESTART = "pod restart"
     POD_REPLACE = "pod replace"
+    POD_PAUSE = "pod pause"
+    POD_RESUME = "pod resume"
     VOLUMES_DESTROY = "volumes destroy"
     VOLUMES_FORGET = "volumes forget"
     UNINSTALL = "uninstall"
@@ -115,8 +117,9 @@ class Command:
 
     `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan or, to
     uninstall it, the service; a command on a plan may be about one `phase`, or one `step` of it;
-    `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
-    who gave it, `service` whom it is for when one framework hosts many.
+    `parameters` go to the tasks of a custom plan, or hold the `content` of a file; those of a
+    pause have the names of the tasks it is about. `by` is who gave it, `service` whom it is for
+    when one framework hosts many.
     """
 
     id: str

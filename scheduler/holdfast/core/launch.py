@@ -7,6 +7,7 @@ from typing import Any
 from holdfast.core import confidential
 from holdfast.core.containers import executor_container, task_container
 from holdfast.core.discovery import discovery, labels
+from holdfast.core.pausing import SLEEP, as_paused
 from holdfast.mesos import operations
 from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
 from holdfast.placement.resources import by_provider, port_portion, portion
@@ -45,20 +46,23 @@ class LaunchSettings:
 
     `executor_uri` is where agents fetch the executor, `api_host` and `api_port` where tasks reach
     the scheduler. `secret_space` is the service's place in the secret store when agents resolve
-    references to secrets, None when the scheduler hands secrets over itself.
+    references to secrets, None when the scheduler hands secrets over itself. `pause_command` is
+    what paused tasks run.
     """
 
     executor_uri: str
     api_host: str
     api_port: int
     secret_space: str | None = None
+    pause_command: str = SLEEP
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Tasks about to start: the record as it will be, and what their launch is made of.
 
-    `parameters` are those of a custom plan's run; the tasks find them in their environment.
+    `parameters` are those of a custom plan's run; the tasks find them in their environment. Those
+    `paused` are launched to sleep.
     """
 
     service: ServiceSpec
@@ -69,6 +73,7 @@ class Launch:
     peers: Mapping[str, str]
     framework_id: str
     parameters: Mapping[str, str]
+    paused: frozenset[str] = frozenset()
 
     @property
     def reservation(self) -> Reservation:
@@ -79,7 +84,15 @@ class Launch:
 def task_infos(launch: Launch, settings: LaunchSettings) -> list[Json]:
     """The TaskInfo messages of a LAUNCH, all with the executor of the record."""
     executor = dict(launch.pod.executor or {})
-    return [_task(launch, spec, executor, settings) for spec in launch.tasks]
+    return [
+        _task(
+            launch,
+            as_paused(spec, settings.pause_command) if spec.name in launch.paused else spec,
+            executor,
+            settings,
+        )
+        for spec in launch.tasks
+    ]
 
 
 def executor_info(
@@ -228,7 +241,7 @@ def _data(
         command=spec.cmd,
         environment={**environment, **_replaced(launch.pod), **launch.parameters},
         templates=tuple(ConfigTemplate(c.name, c.content, c.dest) for c in spec.configs),
-        hook=_hook(launch),
+        hook=_hook(launch) if spec.name not in launch.paused else None,
         rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in rlimits),
         # A pod of one task writes where operators look first: the sandbox's stdout and stderr.
         output=spec.name if len(launch.spec.tasks) > 1 else "",

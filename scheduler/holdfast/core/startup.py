@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from holdfast import records
 from holdfast.core.journal import entry_from_json
-from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, TARGET_PATH, Ledger
+from holdfast.core.ledger import DEPLOYED_PATH, FRAMEWORK_PATH, PAUSED, TARGET_PATH, Ledger
+from holdfast.core.pause import paused_from_json
 from holdfast.core.uninstall_record import (
     HOLDINGS,
     UNINSTALLING_PATH,
@@ -70,6 +71,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         deployed=deployed["config"] if deployed else None,
         updating=updating,
         uninstalling=_uninstalling(stored),
+        paused=_all(stored, PAUSED, paused_from_json),
         holdings=_by(lambda h: h.id, _all(stored, HOLDINGS, holding_from_json)),
     )
     if is_new:

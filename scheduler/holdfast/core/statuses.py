@@ -73,6 +73,8 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
     task = task_after(before, status, now)
     if status.container_ip and not task.dead and not spec_of(pod).uses_host_ports:
         task = replace(task, ip=status.container_ip)
+    if before.paused and task.ready:
+        task = replace(task, ready=False)  # it only sleeps, whatever its checks say
     if task == before:
         return pod
     if spec is not None:
@@ -83,7 +85,7 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
     pod = pod.with_task(task)
     if pod.reservation and _proves_volumes(status):
         pod = replace(pod, reservation=pod.reservation.settled())
-    if task.state in (TaskState.RUNNING, TaskState.FINISHED):
+    if task.state in (TaskState.RUNNING, TaskState.FINISHED) and not task.paused:
         pod = replace(pod, hook=None)
     return pod
 

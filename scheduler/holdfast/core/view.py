@@ -63,3 +63,4 @@ class View:
     deployed: str | None = None
     updating: bool = False
     uninstalling: Uninstalling | None = None
+    paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
