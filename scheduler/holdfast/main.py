@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,12 +19,13 @@ import structlog
 
 from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
+from holdfast.api.codahale import codahale
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
+from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
-from holdfast.core.pausing import SLEEP
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
 from holdfast.engine import Engine
@@ -38,14 +39,16 @@ from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStat
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.multi import CannotStart, is_multi, lead_many, multi_options
 from holdfast.placement.owner import uses_gpus
-from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
+from holdfast.secrets.settings import SecretSettings, SettingsError
 from holdfast.service.env_file import EnvFileError, read_env_file
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
 from holdfast.service.service_section import DEFAULT_ZOOKEEPER
+from holdfast.settings import BadSettings, Settings, ignored, read_settings
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
+from holdfast.statsd import Reporter
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast.zk_settings import ZkSettings, ZkSettingsError
 from holdfast_executor import archive
@@ -214,9 +217,11 @@ class Ending:
 
 
 def _run(options: Options) -> None:
+    environment = _environment(options.env_file)
+    settings = _settings(environment)
     service = None
     if options.svc_yml is not None and options.multi is None:
-        service = _service(options.svc_yml, options.env_file)
+        service = settings.applied_to(_service(options.svc_yml, environment))
         try:
             options.secrets.check(service, os.environ)
         except SettingsError as error:
@@ -246,7 +251,7 @@ def _run(options: Options) -> None:
     )
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
-            _lead(options, framework, service, store, detector, access, ending)
+            _lead(options, settings, framework, service, store, detector, access, ending)
     except Uninstalled as error:
         ending(Fatal(str(error), EXIT_UNINSTALLING))
     except LeadershipLost as error:
@@ -262,6 +267,7 @@ def _run(options: Options) -> None:
 
 def _lead(
     options: Options,
+    settings: Settings,
     framework: Framework,
     service: ServiceSpec | None,
     store: ZooKeeperStore,
@@ -273,17 +279,24 @@ def _lead(
     stored = store.load()
     name, executor = _executor()
     base = f"http://{options.host}:{options.port}"
-    settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
-    settings = replace(settings, pause_command=os.environ.get("PAUSE_OVERRIDE_CMD") or SLEEP)
-    if options.secrets.secret_references:
-        settings = replace(settings, secret_space=secret_space(os.environ))
+    launching = LaunchSettings(
+        executor_uri=f"{base}/v1/artifacts/{name}",
+        api_host=options.host,
+        api_port=options.port,
+        secret_space=settings.space if options.secrets.secret_references else None,
+        pause_command=settings.pause_command,
+        executor=settings.executor,
+        domains=settings.domains,
+    )
     if service is None:
+        for variable in settings.of_one_service:
+            log.warning(f"{variable} does not count for a framework of many services")
         try:
-            led = lead_many(framework, stored, settings, _new_id, options.reserve_discipline)
+            led = lead_many(framework, stored, launching, _new_id, options.reserve_discipline)
         except CannotStart as error:
             raise Fatal(str(error), EXIT_RECORDS) from error
     else:
-        led = _lead_one(options, service, store, stored, settings)
+        led = _lead_one(options, service, store, stored, launching, settings.conduct)
     delivery = None
     if led.configs is not None:
         try:
@@ -318,6 +331,12 @@ def _lead(
     except AddressError as error:
         raise Fatal(str(error), EXIT_API) from error
     log.info("leading", service=framework.name, api=base, epoch=store.epoch)
+    if settings.package.name:
+        log.info("installed by a package", **asdict(settings.package))
+    reporter = None
+    if settings.statsd and service is not None:
+        reporter = Reporter(settings.statsd, lambda: codahale(engine, time.time()))
+        reporter.start()
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
     if not led.ended:
@@ -326,6 +345,8 @@ def _lead(
         if not ending.stop.is_set():
             engine.run()
     finally:
+        if reporter:
+            reporter.stop()
         connection.stop()
         inspector.stop()
         server.stop()
@@ -355,7 +376,8 @@ def _lead_one(
     service: ServiceSpec,
     store: ZooKeeperStore,
     stored: Mapping[str, Record],
-    settings: LaunchSettings,
+    launching: LaunchSettings,
+    conduct: Conduct,
 ) -> Leading:
     """Go on with the one service, or begin with it."""
     if is_multi(stored):
@@ -367,7 +389,7 @@ def _lead_one(
     ledger, errors = _open(options, service, store, stored)
     for refused in errors:
         log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
-    core = Core(ledger, settings, _new_id, errors)
+    core = Core(ledger, launching, _new_id, errors, conduct=conduct)
     return Leading(
         core=core,
         framework_id=ledger.framework_id,
@@ -436,14 +458,31 @@ def _executor() -> tuple[str, bytes]:
         return f"holdfast-executor-{archive.digest(path)[:16]}.pyz", path.read_bytes()
 
 
-def _service(path: Path, env_file: Path | None) -> ServiceSpec:
+def _environment(env_file: Path | None) -> Mapping[str, str]:
+    try:
+        return {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    except EnvFileError as error:
+        raise Fatal(str(error), EXIT_BAD_INPUT) from error
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    for name, why in ignored(environment).items():
+        log.warning(f"{name} is set and changes nothing: {why}")
+    try:
+        return read_settings(environment)
+    except BadSettings as error:
+        listed = "".join(f"\n  {problem}" for problem in error.problems)
+        text = f"the scheduler's environment is not as it should be; nothing was changed:{listed}"
+        raise Fatal(text, EXIT_BAD_INPUT) from error
+
+
+def _service(path: Path, environment: Mapping[str, str]) -> ServiceSpec:
     def warn(problem: Problem) -> None:
         log.warning(str(problem))
 
     try:
-        more = read_env_file(env_file) if env_file else {}
-        return load(path, {**os.environ, **more}, warn=warn)
-    except (EnvFileError, ServiceError) as error:
+        return load(path, environment, warn=warn)
+    except ServiceError as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
 
 

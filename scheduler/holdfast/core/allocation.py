@@ -109,7 +109,8 @@ class Allocation:
         result = Result()
         by_key = pools(offers)
         todo: dict[PoolKey, list[dict[str, Any]]] = {key: [] for key in by_key}
-        owner = Owner(self._ledger.service, self._ledger.framework_id)
+        home_region = self._ledger.service.region or home_region
+        owner = Owner(self._ledger.service, self._ledger.framework_id, self._settings.executor)
         for pool in by_key.values():
             result.ask += self.leftovers.contradicted(pool)
         for some in wanted:

@@ -20,6 +20,7 @@ from holdfast.core.commands import (
     replace_pod,
     restart_pod,
 )
+from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
     Accept,
@@ -75,20 +76,23 @@ class Core:
         new_id: Callable[[], str],
         errors: Sequence[str] = (),
         shared: bool = False,
+        conduct: Conduct = USUAL,
     ) -> None:
         """`errors` say why a changed svc.yml was refused; the plan shows them.
 
         `shared` when other services have the same framework: no call is about all of it then.
         """
         self.ledger = ledger
+        self._domains = settings.domains
+        self._backoff = conduct.backoff
         self._new_id = new_id
         self._errors = tuple(errors)
         self._connected = False
         self._home_region: str | None = None
         self._offers: dict[str, Offer] = {}
-        self._reconciliation = Reconciliation()
+        self._reconciliation = Reconciliation(conduct.reconciliation)
         self._withdrawals = Withdrawals()
-        self._demand = Demand()
+        self._demand = Demand(conduct.suppress)
         self._killed: dict[str, float] = {}
         self._sweep_until = 0.0
         self._next_sweep = 0.0
@@ -154,6 +158,7 @@ class Core:
             updating=ledger.updating,
             uninstalling=ledger.uninstalling,
             paused=dict(ledger.paused),
+            domains=self._domains,
         )
 
     @property
@@ -272,7 +277,7 @@ class Core:
             self._decide(f"killing {status.task_id}: no record knows it")
 
     def _pod_status(self, old: Pod, status: TaskStatus, now: float) -> None:
-        new = pod_after(old, status, self.ledger.spec_of, now)
+        new = pod_after(old, status, self.ledger.spec_of, now, self._backoff)
         task = next(task for task in new.tasks if task.id == status.task_id)
         # Its place may be taken by now: it must not live beside its successor.
         if task.dead and runs(status) and self._kill(task.id, status.agent_id, now):

@@ -9,7 +9,8 @@ from holdfast.core.containers import executor_container, task_container
 from holdfast.core.discovery import discovery, labels
 from holdfast.core.pausing import SLEEP, as_paused
 from holdfast.mesos import operations
-from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
+from holdfast.placement.evaluate import Holding, Placement
+from holdfast.placement.owner import USUAL_SHARE, ExecutorShare
 from holdfast.placement.resources import by_provider, port_portion, portion
 from holdfast.records import Pod, Reservation, Task
 from holdfast.service.model import (
@@ -22,7 +23,7 @@ from holdfast.service.model import (
     ServiceSpec,
     TaskSpec,
 )
-from holdfast.service.task_env import task_environment
+from holdfast.service.task_env import USUAL_DOMAINS, Domains, task_environment
 from holdfast_executor.contract import (
     ARCHIVE_NAME,
     EXECUTOR_COMMAND,
@@ -47,7 +48,7 @@ class LaunchSettings:
     `executor_uri` is where agents fetch the executor, `api_host` and `api_port` where tasks reach
     the scheduler. `secret_space` is the service's place in the secret store when agents resolve
     references to secrets, None when the scheduler hands secrets over itself. `pause_command` is
-    what paused tasks run.
+    what paused tasks run, `executor` what an executor takes, `domains` are those of DNS names.
     """
 
     executor_uri: str
@@ -55,6 +56,8 @@ class LaunchSettings:
     api_port: int
     secret_space: str | None = None
     pause_command: str = SLEEP
+    executor: ExecutorShare = USUAL_SHARE
+    domains: Domains = USUAL_DOMAINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,8 @@ def executor_info(
         },
         # The volumes belong to the executor, so that Mesos itself keeps a second one off them.
         "resources": [
-            portion(holding.cpus, EXECUTOR_CPUS),
-            portion(holding.mem, EXECUTOR_MEMORY_MB),
+            portion(holding.cpus, settings.executor.cpus),
+            portion(holding.mem, settings.executor.memory_mb),
             *holding.volumes,
         ],
         # Longer than the tasks' own grace, so that the agent never cuts it short.
@@ -230,6 +233,7 @@ def _data(
         scheduler_host=settings.api_host,
         scheduler_port=settings.api_port,
         peers=launch.peers,
+        domains=settings.domains,
     )
     container = task_container(launch.service.name, launch.spec, launch.pod.index, spec)
     if container and confidential.has_references(launch.pod.executor or {}):
@@ -247,7 +251,13 @@ def _data(
         output=spec.name if len(launch.spec.tasks) > 1 else "",
         secrets=confidential.secrets(launch.spec, launch.pod.executor or {}),
         certificates=confidential.certificates(
-            launch.service, launch.spec, launch.pod.index, spec, launch.reservation, task.launched
+            launch.service,
+            launch.spec,
+            launch.pod.index,
+            spec,
+            launch.reservation,
+            task.launched,
+            settings.domains,
         ),
         container=container,
     )

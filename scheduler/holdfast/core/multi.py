@@ -45,7 +45,7 @@ MULTI_PATH = "multi"
 """The record that says that these are the records of many services."""
 
 RECORD_FOLDERS = (
-    *("configs", "files", "intents", "journal", "plans", "pods", "retired", "uninstall"),
+    *("configs", "files", "intents", "journal", "paused", "plans", "pods", "retired", "uninstall"),
 )
 """Where a service may have had records; they stay, empty, in a store that has folders."""
 

@@ -1,6 +1,7 @@
 """Records and a svc.yml turned into a ledger: which configuration is the target from now on."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from holdfast import records
@@ -49,7 +50,10 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         former = configs.get(target["id"])
         if former is None:
             raise BadRecord(f"configs/{target['id']}", KeyError("the target has no record"))
-        errors = tuple(f"{p.path}: {p.message}" for p in refusals(former, candidate))
+        judged = former
+        if not any(path.startswith(("pods/", "retired/")) for path in stored):
+            judged = replace(former, region=candidate.region)  # there is no data yet to stay in it
+        errors = tuple(f"{p.path}: {p.message}" for p in refusals(judged, candidate))
         if errors:
             service, target_id = former, target["id"]
     configs[target_id] = service

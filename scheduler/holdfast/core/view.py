@@ -8,6 +8,7 @@ from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.service.model import ServiceSpec
+from holdfast.service.task_env import USUAL_DOMAINS, Domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +65,4 @@ class View:
     updating: bool = False
     uninstalling: Uninstalling | None = None
     paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    domains: Domains = USUAL_DOMAINS

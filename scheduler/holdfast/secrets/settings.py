@@ -24,11 +24,6 @@ HOW = "(umask 077 && openssl rand -hex 32 > state.key)"
 """The command that makes a state key."""
 
 
-def secret_space(environment: Mapping[str, str]) -> str:
-    """Where the service is in the secret store of DC/OS, from what Marathon tells it."""
-    return environment.get("DCOS_SPACE") or environment.get("MARATHON_APP_ID") or "/"
-
-
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
