@@ -51,6 +51,7 @@ setup(
         "sortedcontainers>=2.4",
         "sse-starlette>=3.0",
         "structlog>=23.1",
+        "typing_extensions>=4.12",
         "urllib3>=2.3",
         "uvicorn>=0.27",
     ],

@@ -58,6 +58,9 @@ class Master:
         self._lock = threading.Lock()
         self._news: list[tuple[float, TaskStatus]] = []
 
+    def update_framework(self) -> CallResult:
+        raise AssertionError("there is one service only")
+
     def call(self, message: Mapping[str, Any]) -> CallResult:
         now = time.monotonic()
         infos = [

@@ -84,7 +84,7 @@ class Connection:
         self,
         *path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | Sequence[str] | None = None,
+        body: Mapping[str, Any] | Sequence[str] | None = None,
         good: Collection[int] = (200,),
     ) -> Reply:
         """Give an order; `body` goes with it as JSON."""
@@ -102,7 +102,7 @@ class Connection:
         path: tuple[str, ...],
         good: Collection[int],
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | Sequence[str] | None = None,
+        body: Mapping[str, Any] | Sequence[str] | None = None,
     ) -> Reply:
         import requests
 

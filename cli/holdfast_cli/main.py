@@ -12,7 +12,9 @@ from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
 from holdfast_cli.exchanges import show_exchanges
+from holdfast_cli.many import service
 from holdfast_cli.orphans import orphans
+from holdfast_cli.pausing import debug_pod, pause, resume
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
 from holdfast_cli.recover import recover
@@ -96,9 +98,12 @@ def main(
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, orphans),
     *(recover, validate, uninstall, debug, former(config, "config"), former(state, "state")),
-    *(completion, access),
+    *(completion, access, service),
 ):
     main.add_command(_command)
+for _command in (pause, resume):
+    pod.add_command(_command)
+debug.add_command(debug_pod)
 main.add_command(
     click.Group(PLAYGROUND, help="A real Mesos cluster and ZooKeeper on this machine.")
 )

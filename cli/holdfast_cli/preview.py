@@ -112,8 +112,10 @@ def _refused(target: "ServiceSpec", found: "Definition", source: str) -> "list[P
     """The rules of updating that the change breaks, each with its line in the new file."""
     from holdfast.service.changes import refusals
 
+    # These are the scheduler's environment's, and the same whatever svc.yml says.
+    new = replace(found.spec, region=target.region, group_role=target.group_role)
     problems = []
-    for problem in refusals(target, found.spec):
+    for problem in refusals(target, new):
         line, _ = found.locate(tuple(problem.path.split(".")))
         problems.append(replace(problem, line=line, source=source))
     return problems

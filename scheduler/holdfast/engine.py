@@ -10,20 +10,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Generic, Protocol
 
 import structlog
+from typing_extensions import TypeVar
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.confidential import Shortage, needs
-from holdfast.core.core import Core
 from holdfast.core.view import View
 from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos import calls
 from holdfast.mesos.channel import CallResult, Outcome
 from holdfast.secrets.delivery import Delivery
 from holdfast.secrets.store import Unavailable
+from holdfast.service.model import ServiceSpec
 from holdfast.state.store import Store, StoreUnavailable, Writes
 from holdfast.timing import Timer
 
@@ -31,6 +33,27 @@ TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.2
 
 log = structlog.get_logger("holdfast.engine")
+
+
+class Pictured(Protocol):
+    """What of a picture the engine itself looks at."""
+
+    @property
+    def configs(self) -> Mapping[Any, ServiceSpec]: ...
+
+
+V = TypeVar("V", bound=Pictured, default=View)
+V_co = TypeVar("V_co", bound=Pictured, covariant=True)
+
+
+class Decides(Protocol[V_co]):
+    """Who decides: a service's core, or that of many services."""
+
+    def step(self, events: Iterable[ev.Event], now: float) -> list[ef.Effect]: ...
+
+    def view(self, now: float) -> V_co: ...
+
+    def journalled(self) -> Iterable[ef.Journalled]: ...
 
 
 class Calls(Protocol):
@@ -42,6 +65,10 @@ class Calls(Protocol):
         """End the framework; once that is SENT, nothing more is heard of the master."""
         ...
 
+    def update_framework(self) -> CallResult:
+        """Tell the master the roles there are now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -51,12 +78,12 @@ class Answer:
     body: dict[str, Any]
 
 
-class Engine:
+class Engine(Generic[V]):
     """Runs one core against a store and a master."""
 
     def __init__(
         self,
-        core: Core,
+        core: Decides[V],
         store: Store,
         link: Calls,
         new_id: Callable[[], str],
@@ -83,9 +110,10 @@ class Engine:
         self._now = 0.0
         self.offers_timer = Timer()
         self.events = EventLog()
-        for entry in core.ledger.journal.entries:
-            self._publish(ef.Journalled(entry.at, entry.by, entry.what, entry.status, entry.text))
-        self.view: View = core.view(clock())
+        self._events_of: dict[str, EventLog] = {}
+        for entry in core.journalled():
+            self._publish(entry)
+        self.view: V = core.view(clock())
 
     # -- from other threads -------------------------------------------------------------------
 
@@ -101,13 +129,26 @@ class Engine:
         step: str | None = None,
         parameters: Mapping[str, str] | None = None,
         by: str = "",
+        service: str = "",
     ) -> "Future[Answer]":
         """Queue an operator's command; the future holds its answer once it is stored."""
+        return self.order(
+            lambda id_: ev.Command(
+                id_, verb, target, phase, step, parameters or {}, by, service=service
+            )
+        )
+
+    def order(self, make: Callable[[str], ev.Command | ev.HostService]) -> "Future[Answer]":
+        """Queue what `make` makes of an id; the future holds its answer once it is stored."""
         id_ = self._new_id()
         future: Future[Answer] = Future()
         self._answers[id_] = future
-        self.post(ev.Command(id_, verb, target, phase, step, parameters or {}, by))
+        self.post(make(id_))
         return future
+
+    def events_of(self, service: str) -> EventLog:
+        """What happened lately to one service of many. Safe from any thread."""
+        return self._events_of.setdefault(service, EventLog())
 
     def stop(self) -> None:
         """Have `run` return after the cycle under way; tasks run on."""
@@ -145,7 +186,8 @@ class Engine:
         """One step of the core, its records stored, then its calls and acknowledgements sent."""
         taken = [*self._failed, *self._look_for_secrets(), *events]
         self._failed = []
-        self._stepping = {event.id for event in taken if isinstance(event, ev.Command)}
+        orders = (ev.Command, ev.HostService)
+        self._stepping = {event.id for event in taken if isinstance(event, orders)}
         # The wall clock may step back; the core's time does not.
         self._now = max(self._now, self._clock())
         started = time.perf_counter()
@@ -195,10 +237,17 @@ class Engine:
 
     def _publish(self, effect: ef.Effect) -> None:
         match effect:
-            case ef.Decision(text):
-                self.events.append(Kind.DECISION, self._now, text)
-            case ef.Journalled(at, by, what, status, text):
-                self.events.append(Kind.COMMAND, at, text, by=by, what=what, status=status)
+            case ef.Decision(text, service):
+                self.events.append(Kind.DECISION, self._now, _told_of(service, text))
+                if service:
+                    self.events_of(service).append(Kind.DECISION, self._now, text)
+            case ef.Journalled(at, by, what, status, text, service):
+                told = partial(
+                    EventLog.append, kind=Kind.COMMAND, at=at, by=by, what=what, status=status
+                )
+                told(self.events, text=_told_of(service, text))
+                if service:
+                    told(self.events_of(service), text=text)
             case _:
                 pass
 
@@ -226,7 +275,6 @@ class Engine:
         return sent
 
     def _call(self, call: ef.Call) -> None:
-        message = message_of(call)
         if isinstance(call, ef.Accept):
             try:
                 # From here on there are secrets in it: it is sent, and never kept or shown.
@@ -235,12 +283,15 @@ class Engine:
                 self._failed.append(ev.CallFailed(call, str(error), sent=False))
                 return
             message = calls.accept(call.offer_ids, operations, call.refuse_seconds)
-        if isinstance(call, ef.Teardown):
+            result = self._link.call(message)
+        elif isinstance(call, ef.Teardown):
             result = self._link.teardown()
             if result.outcome is Outcome.SENT:
                 self._failed.append(ev.FrameworkRemoved())
+        elif isinstance(call, ef.UpdateFramework):
+            result = self._link.update_framework()
         else:
-            result = self._link.call(message)
+            result = self._link.call(message_of(call))
         if result.outcome is not Outcome.SENT:
             unknown = result.outcome is Outcome.UNKNOWN
             self._failed.append(ev.CallFailed(call, result.reason, sent=unknown))
@@ -254,7 +305,7 @@ class Engine:
         seconds: float,
     ) -> None:
         """One line per cycle: what was decided, or what was done without deciding anything."""
-        decisions = [effect.text for effect in effects if isinstance(effect, ef.Decision)]
+        decisions = [_told_of(e.service, e.text) for e in effects if isinstance(e, ef.Decision)]
         calls_made = [type(e).__name__.lower() for e in effects if isinstance(e, ef.CALL_TYPES)]
         if not decisions and not writes and not sent:
             return
@@ -267,17 +318,21 @@ class Engine:
         )
 
 
-def message_of(effect: ef.Call | ef.Ack) -> dict[str, Any]:
+def _told_of(service: str, text: str) -> str:
+    return f"{service}: {text}" if service else text
+
+
+def message_of(effect: ef.Worded | ef.Ack) -> dict[str, Any]:
     """The v1 call of an effect."""
     match effect:
         case ef.Accept(offer_ids, operations, refuse_seconds):
             return calls.accept(offer_ids, operations, refuse_seconds)
         case ef.Decline(offer_ids, refuse_seconds):
             return calls.decline(offer_ids, refuse_seconds)
-        case ef.Suppress():
-            return calls.suppress()
-        case ef.Revive():
-            return calls.revive()
+        case ef.Suppress(roles):
+            return calls.suppress(roles)
+        case ef.Revive(roles):
+            return calls.revive(roles)
         case ef.Kill(task_id, agent_id):
             return calls.kill(task_id, agent_id)
         case ef.Teardown():

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,14 +19,19 @@ import structlog
 
 from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
+from holdfast.api.codahale import codahale
 from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import events as ev
+from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
 from holdfast.engine import Engine
+from holdfast.framework import Framework
+from holdfast.leading import Leading
 from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
@@ -35,14 +40,18 @@ from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
-from holdfast.placement.owner import role_for, roles, uses_gpus
-from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
+from holdfast.multi import CannotStart, is_multi, lead_many, multi_options
+from holdfast.placement.owner import uses_gpus
+from holdfast.secrets.settings import SecretSettings, SettingsError
 from holdfast.service.env_file import EnvFileError, read_env_file
 from holdfast.service.load import load
 from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
+from holdfast.service.service_section import DEFAULT_ZOOKEEPER
+from holdfast.settings import BadSettings, Settings, ignored, read_settings
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
+from holdfast.statsd import Reporter
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast.zk_settings import ZkSettings, ZkSettingsError
 from holdfast_executor import archive
@@ -72,7 +81,11 @@ class Fatal(Exception):
 class Options:
     """The command line's."""
 
-    svc_yml: Path
+    svc_yml: Path | None
+    multi: str | None
+    user: str
+    principal: str | None
+    reserve_discipline: int
     master: str | None
     zookeeper: str | None
     host: str
@@ -149,7 +162,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("svc_yml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "svc_yml", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@multi_options
 @click.option("--master", help="zk://host:port/mesos or host:port; default: the one in ZooKeeper.")
 @click.option("--zookeeper", help="host:port,... of the records; default: scheduler.zookeeper.")
 @click.option("--host", default="127.0.0.1", help="Address of the API, as agents reach it.")
@@ -174,6 +190,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 def main(**given: Any) -> None:
     """Run the scheduler of the service in SVC_YML, rendered with this environment.
+
+    With --multi instead, run that of a framework to which services are added while it runs.
+
 
     Stopping it, in whatever way, leaves the service's tasks running. With SDK_UNINSTALL in the
     environment it uninstalls the service instead, its data included, for good.
@@ -204,7 +223,7 @@ class Ending:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.fatal: Fatal | None = None
-        self.engine: Engine | None = None
+        self.engine: Engine[Any] | None = None
 
     def __call__(self, fatal: Fatal | None = None) -> None:
         self.fatal = self.fatal or fatal
@@ -218,27 +237,32 @@ class Ending:
 
 
 def _run(options: Options) -> None:
-    service = _service(options.svc_yml, options.env_file)
-    try:
-        options.secrets.check(service, os.environ)
-    except SettingsError as error:
-        raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
+    environment = _environment(options.env_file)
+    settings = _settings(environment)
+    service = None
+    if options.svc_yml is not None and options.multi is None:
+        service = settings.applied_to(_service(options.svc_yml, environment))
+        try:
+            options.secrets.check(service, os.environ)
+        except SettingsError as error:
+            raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
+    framework = _framework(options, service)
     try:
         zk_auth, zk_tls = options.zk.auth(), options.zk.tls()
-        access = options.mesos.access(service.principal, os.environ)
+        access = options.mesos.access(framework.principal, os.environ)
     except (MesosSettingsError, ZkSettingsError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.on_signal)
     signal.signal(signal.SIGINT, ending.on_signal)
     try:
-        detector = detector_for(options.master or f"zk://{service.zookeeper}/mesos", access)
-        hosts = parse_zk_address(options.zookeeper or service.zookeeper)
+        detector = detector_for(options.master or f"zk://{framework.zookeeper}/mesos", access)
+        hosts = parse_zk_address(options.zookeeper or framework.zookeeper)
     except (MasterAddressError, ZkAddressError) as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
     store = ZooKeeperStore(
         hosts.hosts,
-        service.name,
+        framework.name,
         address=f"{options.host}:{options.port}",
         on_lost=lambda reason: ending(Fatal(reason, EXIT_LEADERSHIP_LOST)),
         session_timeout=options.session_timeout,
@@ -247,7 +271,7 @@ def _run(options: Options) -> None:
     )
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
-            _lead(options, service, store, detector, access, ending)
+            _lead(options, settings, framework, service, store, detector, access, ending)
     except Uninstalled as error:
         ending(Fatal(str(error), EXIT_UNINSTALLING))
     except LeadershipLost as error:
@@ -263,74 +287,148 @@ def _run(options: Options) -> None:
 
 def _lead(
     options: Options,
-    service: ServiceSpec,
+    settings: Settings,
+    framework: Framework,
+    service: ServiceSpec | None,
     store: ZooKeeperStore,
     detector: LeaderDetector,
     access: Access,
     ending: Ending,
 ) -> None:
-    """Be the one scheduler of the service until something ends it."""
+    """Be the one scheduler of the framework, `service` or many, until something ends it."""
     stored = store.load()
-    ledger, errors = _open(options, service, store, stored)
+    name, executor = _executor()
+    base = f"{'https' if options.tls else 'http'}://{options.host}:{options.port}"
+    launching = LaunchSettings(
+        executor_uri=f"{base}/v1/artifacts/{name}",
+        api_host=options.host,
+        api_port=options.port,
+        secret_space=settings.space if options.secrets.secret_references else None,
+        pause_command=settings.pause_command,
+        executor=settings.executor,
+        domains=settings.domains,
+    )
+    if service is None:
+        for variable in settings.of_one_service:
+            log.warning(f"{variable} does not count for a framework of many services")
+        try:
+            led = lead_many(framework, stored, launching, _new_id, options.reserve_discipline)
+        except CannotStart as error:
+            raise Fatal(str(error), EXIT_RECORDS) from error
+    else:
+        led = _lead_one(options, service, store, stored, launching, settings.conduct)
     delivery = None
-    if ledger.uninstalling is None:  # else nothing is launched any more
+    if led.configs is not None:
         try:
             delivery = options.secrets.delivery(
-                ledger.configs, service.name, stored, store, os.environ
+                led.configs, framework.name, stored, store, os.environ, later=service is None
             )
         except SettingsError as error:
             raise Fatal(str(error), EXIT_BAD_INPUT) from error
-    for refused in errors:
-        log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
-    name, executor = _executor()
-    base = f"{'https' if options.tls else 'http'}://{options.host}:{options.port}"
-    settings = LaunchSettings(f"{base}/v1/artifacts/{name}", options.host, options.port)
-    if options.secrets.secret_references:
-        settings = replace(settings, secret_space=secret_space(os.environ))
-    core = Core(ledger, settings, _new_id, errors)
     connection = SchedulerConnection(
-        calls.framework_info(
-            service.name,
-            roles=_roles(ledger),
-            user=service.user,
-            principal=service.principal,
+        lambda: calls.framework_info(
+            framework.name,
+            roles=led.roles(),
+            user=framework.user,
+            principal=framework.principal,
             hostname=options.host,
-            webui_url=service.web_url or base,
-            gpus=uses_gpus(ledger.service),
+            webui_url=framework.web_url or base,
+            gpus=led.gpus(),
         ),
         detector,
-        Listener(lambda event: engine.post(event), ending, lambda: core.deregisters),
-        framework_id=ledger.framework_id,
-        suppressed_roles=lambda: _roles(ledger) if core.suppressed else (),
+        Listener(lambda event: engine.post(event), ending, led.deregisters),
+        framework_id=led.framework_id,
+        suppressed_roles=led.suppressed_roles,
         access=access,
     )
     inspector = AgentInspector(access, lambda event: engine.post(event))
     engine = ending.engine = Engine(
-        core, store, connection, _new_id, inspector.ask, delivery=delivery
+        led.core, store, connection, _new_id, inspector.ask, delivery=delivery
     )
-    app = create_app(
+    app = led.app(
         engine,
         {name: executor},
-        credentials=_credentials(options),
-        ask_master=lambda roles: ask_master(access, connection.master_url, roles),
+        _credentials(options),
+        lambda roles: ask_master(access, connection.master_url, roles),
     )
     server = ApiServer(app, options.host, options.port, options.tls)
     try:
         server.start()
     except AddressError as error:
         raise Fatal(str(error), EXIT_API) from error
-    log.info("leading", service=service.name, api=base, epoch=store.epoch)
+    log.info("leading", service=framework.name, api=base, epoch=store.epoch)
+    if settings.package.name:
+        log.info("installed by a package", **asdict(settings.package))
+    reporter = None
+    if settings.statsd and service is not None:
+        reporter = Reporter(settings.statsd, lambda: codahale(engine, time.time()))
+        reporter.start()
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
-    if ledger.uninstalling is None or ledger.framework_id is not None:
-        connection.start()  # else there is no framework, and none is to be made
+    if not led.ended:
+        connection.start()
     try:
         if not ending.stop.is_set():
             engine.run()
     finally:
+        if reporter:
+            reporter.stop()
         connection.stop()
         inspector.stop()
         server.stop()
+
+
+def _framework(options: Options, service: ServiceSpec | None) -> Framework:
+    """What the master and the store are told: that of the service, or the one of `--multi`."""
+    if service is not None:
+        return Framework(
+            *(service.name, service.user, service.principal, service.zookeeper, service.web_url)
+        )
+    if options.multi is None or options.svc_yml is not None:
+        raise Fatal("give either a SVC_YML or --multi NAME, and not both", EXIT_BAD_INPUT)
+    if options.uninstall:
+        raise Fatal(
+            "SDK_UNINSTALL is set, which is for the scheduler of one service. Nothing was changed."
+            " Start it without, and remove the services with `holdfast service remove`.",
+            EXIT_BAD_INPUT,
+        )
+    principal = options.principal or f"{options.multi}-principal"
+    zookeeper = options.zookeeper or os.environ.get("FRAMEWORK_ZOOKEEPER") or DEFAULT_ZOOKEEPER
+    return Framework(options.multi, options.user, principal, zookeeper)
+
+
+def _lead_one(
+    options: Options,
+    service: ServiceSpec,
+    store: ZooKeeperStore,
+    stored: Mapping[str, Record],
+    launching: LaunchSettings,
+    conduct: Conduct,
+) -> Leading:
+    """Go on with the one service, or begin with it."""
+    if is_multi(stored):
+        raise Fatal(
+            f"The records of {service.name} are those of a framework of many services. Nothing was"
+            f" changed. Start it with --multi {service.name}; or give the service another name.",
+            EXIT_RECORDS,
+        )
+    ledger, errors = _open(options, service, store, stored)
+    for refused in errors:
+        log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
+    core = Core(ledger, launching, _new_id, errors, conduct=conduct)
+    return Leading(
+        core=core,
+        framework_id=ledger.framework_id,
+        roles=lambda: subscribed_roles(ledger),
+        suppressed_roles=lambda: subscribed_roles(ledger) if core.suppressed else (),
+        gpus=lambda: uses_gpus(ledger.service),
+        app=lambda engine, artifacts, credentials, ask_master: create_app(
+            engine, artifacts, credentials=credentials, ask_master=ask_master
+        ),
+        configs=ledger.configs if ledger.uninstalling is None else None,
+        deregisters=lambda: core.deregisters,
+        ended=ledger.uninstalling is not None and ledger.framework_id is None,
+    )
 
 
 def _open(
@@ -357,12 +455,6 @@ def _open(
         return open_ledger(stored, service)
     except BadRecord as error:
         raise Fatal(str(error), EXIT_RECORDS) from error
-
-
-def _roles(ledger: Ledger) -> tuple[str, ...]:
-    """The roles of what the service asks for, and of what it left behind."""
-    left = (one.reservation.pre_reserved_role for one in ledger.retired.values())
-    return tuple(sorted({*roles(ledger.service), *(role_for(ledger.service, r) for r in left)}))
 
 
 def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:
@@ -406,14 +498,31 @@ def _executor() -> tuple[str, bytes]:
         return f"holdfast-executor-{archive.digest(path)[:16]}.pyz", path.read_bytes()
 
 
-def _service(path: Path, env_file: Path | None) -> ServiceSpec:
+def _environment(env_file: Path | None) -> Mapping[str, str]:
+    try:
+        return {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    except EnvFileError as error:
+        raise Fatal(str(error), EXIT_BAD_INPUT) from error
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    for name, why in ignored(environment).items():
+        log.warning(f"{name} is set and changes nothing: {why}")
+    try:
+        return read_settings(environment)
+    except BadSettings as error:
+        listed = "".join(f"\n  {problem}" for problem in error.problems)
+        text = f"the scheduler's environment is not as it should be; nothing was changed:{listed}"
+        raise Fatal(text, EXIT_BAD_INPUT) from error
+
+
+def _service(path: Path, environment: Mapping[str, str]) -> ServiceSpec:
     def warn(problem: Problem) -> None:
         log.warning(str(problem))
 
     try:
-        more = read_env_file(env_file) if env_file else {}
-        return load(path, {**os.environ, **more}, warn=warn)
-    except (EnvFileError, ServiceError) as error:
+        return load(path, environment, warn=warn)
+    except ServiceError as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
 
 

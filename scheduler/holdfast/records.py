@@ -167,7 +167,8 @@ class Task:
     earliest time of its next launch (seconds since the epoch); `config_id` the configuration it
     was launched with, `reached` the one under which it last reached its goal; `run` the run of the
     custom plan that launched it; `stopping` why it is being killed; `failures` its launches that
-    ended badly in a row; `ip` the address of its container, when that has one of its own.
+    ended badly in a row; `ip` the address of its container, when that has one of its own; `paused`
+    that it was launched to do nothing but sleep.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Task:
     failures: int = 0
     not_before: float = 0.0
     ip: str | None = None
+    paused: bool = False
 
     @property
     def dead(self) -> bool:
@@ -316,6 +318,7 @@ def _task_to_json(task: Task) -> dict[str, Any]:
         "failures": task.failures,
         "not_before": task.not_before,
         **({"ip": task.ip} if task.ip else {}),
+        "paused": task.paused,
     }
 
 
@@ -335,6 +338,7 @@ def _task_from_json(data: Json) -> Task:
         failures=data["failures"],
         not_before=data["not_before"],
         ip=data.get("ip"),
+        paused=data.get("paused", False),
     )
 
 

@@ -37,7 +37,7 @@ class Scheduler:
     def __init__(
         self,
         cluster: Cluster,
-        svc_yml: Path,
+        svc_yml: Path | None,
         folder: Path,
         *,
         environment: Mapping[str, str] | None = None,
@@ -46,14 +46,18 @@ class Scheduler:
         zookeeper: str | None = None,
         options: Sequence[str] = (),
         scheme: str = "http",
+        multi: str | None = None,
     ) -> None:
-        """`options` are more of the command line's; `session` sends what the API asks for then."""
+        """Of the service in `svc_yml`, or, without one, of the framework `multi`.
+
+        `options` are more of the command line's; `session` sends what the API asks for then.
+        """
         self.cluster = cluster
         self.session = requests.Session()
         self.host = cluster.zookeeper_address.split(":")[0]
         self.port = port
         self.log_file = folder / f"scheduler-{port}.log"
-        self._svc_yml = svc_yml
+        self._what = ["--multi", multi] if multi else [str(svc_yml)]
         self._environment = {
             **os.environ,
             "FRAMEWORK_ZOOKEEPER": cluster.zookeeper_address,
@@ -73,7 +77,7 @@ class Scheduler:
 
     def start(self) -> "Scheduler":
         command = [
-            *(sys.executable, "-m", "holdfast.main", str(self._svc_yml)),
+            *(sys.executable, "-m", "holdfast.main", *self._what),
             *("--host", self.host, "--port", str(self.port)),
             *("--session-timeout", str(SESSION_SECONDS), *self._options),
         ]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
+from holdfast.secrets.settings import RECORD_PATH as AUTHORITY
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import (
     LAST_RECORD,
@@ -420,6 +421,7 @@ class TestWiping:
         ("framework", {"id": "f"}),
         ("pods/a-0", {}),
         ("pods/a-1", {}),
+        (AUTHORITY, {"key": "encrypted"}),  # with it no certificate can be made any more
         (LAST_RECORD, {}),
     )
 
@@ -434,6 +436,17 @@ class TestWiping:
         assert leader.wiped
         with pytest.raises(LeadershipLost, match="uninstalled"):
             leader.commit([("a", {})])
+
+    def test_what_another_scheduler_has_stored_goes_too(
+        self, schedulers: Schedulers, operator: KazooClient, service: str
+    ) -> None:
+        first = schedulers.leader(service)
+        first.commit(self.FULL)
+        first.close()
+        second = schedulers.leader(service)
+        assert AUTHORITY in second.load()
+        second.wipe()
+        assert operator.exists(service_root(service)) is None
 
     def test_a_scheduler_started_later_finds_nothing(
         self, schedulers: Schedulers, operator: KazooClient, service: str

@@ -32,7 +32,9 @@ class Framework:
         self.heard = Recorder()
         self._read = 0
         info = calls.framework_info(role, roles=[role], user=getpass.getuser(), principal=role)
-        self.connection = SchedulerConnection(info, detector_for(address), self.heard, **options)
+        self.connection = SchedulerConnection(
+            lambda: info, detector_for(address), self.heard, **options
+        )
 
     def start(self) -> "Framework":
         self.connection.start()

@@ -394,6 +394,9 @@ class Agent:
     def _ready(self, task: Task) -> None:
         if not self._runs(task):
             return
+        if task.info["check"]["command"]["command"]["value"] == "exit 1":
+            self._update(task, "TASK_RUNNING", exit_code=1)
+            return  # it is paused: this will never be different
         task.ready = self._clock.random.random() < 0.6
         self._update(task, "TASK_RUNNING", exit_code=0 if task.ready else 1)
         if task.ready:

@@ -16,7 +16,8 @@ from tests.simulation.world import World
 T = TypeVar("T")
 
 UNINSTALLED = 0.08
-"""The share of runs that end with the service uninstalled."""
+PAUSED = 0.12
+"""The share of runs that end with the service uninstalled, and of those with paused pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Fault:
 def plan(seed: int) -> list[Fault]:
     """The faults of a seed: a random choice of kinds, more or less dense."""
     chance = random.Random(f"faults {seed}")
-    usual = sorted(KINDS.keys() - {"uninstall"})
+    usual = sorted(KINDS.keys() - {"uninstall", "pod_pause", "pod_resume"})
     kinds = chance.sample(usual, chance.randint(2, len(usual)))
     until = chance.choice((10.0, 60.0, 300.0, 900.0))
     number = chance.choice((3, 10, 25, 50))
@@ -52,6 +53,11 @@ def plan(seed: int) -> list[Fault]:
     if end.random() < UNINSTALLED:  # the later faults meet it
         at = round(end.uniform(until / 3, until), 2)
         faults.append(Fault(at, "uninstall", end.randrange(10_000)))
+    pauses = random.Random(f"pauses {seed}")
+    if pauses.random() < PAUSED:
+        for kind in pauses.choices(("pod_pause", "pod_resume"), k=pauses.randint(1, 5)):
+            at = round(pauses.uniform(0.5, until), 2)
+            faults.append(Fault(at, kind, pauses.randrange(10_000)))
     return sorted(faults, key=lambda fault: fault.at)
 
 
@@ -237,6 +243,24 @@ def destroy(world: World, pick: int) -> None:
         world.order(ev.Verb.VOLUMES_DESTROY, volume)
 
 
+def pod_pause(world: World, pick: int) -> None:
+    _pause(world, ev.Verb.POD_PAUSE, pick)
+
+
+def pod_resume(world: World, pick: int) -> None:
+    _pause(world, ev.Verb.POD_RESUME, pick)
+
+
+def _pause(world: World, verb: ev.Verb, pick: int) -> None:
+    """A whole pod instance, or one task of it."""
+    pod = _chosen(world.pod_names(), pick)
+    if pod is None:
+        return
+    known = world.newest.engine.view.pods.get(pod)
+    task = _chosen(known.tasks, pick // 7) if known is not None and pick % 2 else None
+    world.order(verb, pod, parameters={task.name: ""} if task is not None else {})
+
+
 def uninstall(world: World, pick: int) -> None:
     """By an operator's order, or by the environment the scheduler is started with from now on."""
     world.uninstall(by_order=pick % 2 == 0)
@@ -311,6 +335,8 @@ KINDS: dict[str, Callable[[World, int], None]] = {
         resend,
         pod_restart,
         pod_replace,
+        pod_pause,
+        pod_resume,
         destroy,
         uninstall,
         update,

@@ -248,6 +248,9 @@ class Scheduler:
             self._end_stream()
         return result
 
+    def update_framework(self) -> CallResult:
+        raise AssertionError("there is one service only")
+
     def _end_stream(self) -> None:
         """The framework is over: nothing more is heard, and no subscription tried."""
         self._over = True

@@ -48,9 +48,10 @@ class World:
         self._runs = 0
         self._promises = Promises()
         self._starting = False
-        self._target = spec
+        self.target = spec
         self.uninstalling = False
         self.uninstalled_at = 0.0
+        self._paused_at = -1e9
         self.judge.agents = self.agents
         self.judge.recovery.gone = self.master.gone
         self.judge.schedulers = self.schedulers
@@ -79,7 +80,7 @@ class World:
                 self.clock,
                 self.master,
                 self.records,
-                self._target,
+                self.target,
                 self.log,
                 self._exited,
                 self.uninstalling,
@@ -113,11 +114,11 @@ class World:
     # -- the operator -------------------------------------------------------------------------
 
     def pod_names(self) -> list[str]:
-        return [f"{spec.type}-{index}" for spec, index in self._target.instances()]
+        return [f"{spec.type}-{index}" for spec, index in self.target.instances()]
 
     def own_plans(self) -> list[str]:
         """The plans that operators start."""
-        return [plan.name for plan in custom_specs(self._target)]
+        return [plan.name for plan in custom_specs(self.target)]
 
     def next_run(self) -> str:
         """What tells one start of a plan from another: a parameter of it."""
@@ -139,6 +140,8 @@ class World:
         self.log(f"operator: {' '.join(filter(None, (verb, target, phase, step)))}")
         config = self.newest.core.ledger.target_id
         match verb:
+            case ev.Verb.POD_PAUSE:
+                self._paused_at = self.clock.now
             case ev.Verb.POD_REPLACE:
                 self.judge.replaced[target] = self.clock.now
             case ev.Verb.VOLUMES_DESTROY:
@@ -155,12 +158,12 @@ class World:
 
     def update(self, pick: int) -> None:
         """The operator starts the scheduler with a changed svc.yml."""
-        self.update_to(updated(self._target, self._updates + 1, pick))
+        self.update_to(updated(self.target, self._updates + 1, pick))
 
     def update_to(self, spec: ServiceSpec) -> None:
         """The operator starts the scheduler with that service."""
         self._updates += 1
-        self._target = spec
+        self.target = spec
         self.judge.target(spec)
         self.log(f"operator: update to version {self._updates}")
         self.newest.die()
@@ -196,6 +199,8 @@ class World:
         if self.uninstalling:
             settle_uninstall(self)
             return
+        # An order that was given last is taken up first: a pause is none of what must be mended.
+        self.clock.run_until(max(self.clock.now, self._paused_at + 40.0))
         deadline = self.clock.now + CONVERGE_SECONDS
         next_help = self.clock.now + 240.0
         next_word = self.clock.now
@@ -257,6 +262,8 @@ class World:
         Plans of one's own that were interrupted stay so.
         """
         view = self.newest.engine.view
+        for pod in view.paused:
+            self.order(ev.Verb.POD_RESUME, pod)
         for plan in view.plans:
             own = plan.name in self.own_plans()
             if plan.interrupted and own:
@@ -304,6 +311,7 @@ class World:
             if plan.status is not Status.COMPLETE and not self._rests(plan)
         ]
         view = self.newest.engine.view
+        missing += [f"{pod} is paused" for pod in view.paused]
         orders = view.orders.get("deploy")
         if orders is not None and orders.about == view.target_id and orders.forced:
             missing.append(f"{sorted(orders.forced)} only count as complete")
@@ -314,7 +322,7 @@ class World:
             for executor in agent.executors.values()
             if executor.pod not in names
         ]
-        for spec, index in self._target.instances():
+        for spec, index in self.target.instances():
             name = f"{spec.type}-{index}"
             executors = [e for a in self.agents for e in a.executors.values() if e.pod == name]
             if len(executors) != 1:
@@ -328,7 +336,7 @@ class World:
                 for task in executors[0].tasks.values()
                 if task.alive and task.state == "TASK_RUNNING" and task.ready is not False
             }
-            planned = planned_tasks(self._target, spec.type, index)
+            planned = planned_tasks(self.target, spec.type, index)
             wanted = {name for name in planned if spec.task(name).goal is Goal.RUNNING}
             if not wanted <= running:
                 missing.append(f"{name} runs {sorted(running)}")

@@ -5,6 +5,7 @@ import base64
 import binascii
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import jwt
 import structlog
@@ -18,8 +19,8 @@ from holdfast.api.credentials import (
     Role,
     digest_of,
 )
-from holdfast.api.source import ANONYMOUS, ServiceSource, caller
-from holdfast.eventlog import Kind
+from holdfast.api.source import ANONYMOUS, caller
+from holdfast.eventlog import EventLog, Kind
 
 log = structlog.get_logger("holdfast.api")
 
@@ -39,6 +40,13 @@ class Caller:
     role: Role
 
 
+class Journalled(Protocol):
+    """What refused requests are told to."""
+
+    @property
+    def events(self) -> EventLog: ...
+
+
 class Denied(Exception):
     """`status` is 401 or 403; the message says what is missing, never what was given."""
 
@@ -52,7 +60,7 @@ class Access:
     """Lets requests through to `app` that may be made; journals and answers the others."""
 
     def __init__(
-        self, app: ASGIApp, source: ServiceSource, credentials: CredentialsFile | None
+        self, app: ASGIApp, source: Journalled, credentials: CredentialsFile | None
     ) -> None:
         """Without credentials everybody is let in."""
         self._app = app

@@ -33,16 +33,22 @@ def create_app(
     engine; `ask_master` asks the leading master what it has. Without `credentials` everybody may
     do everything.
     """
+    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.")
+    app.add_middleware(Access, source=source, credentials=credentials)
+    app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
+    return app
+
+
+def new_app(description: str) -> FastAPI:
+    """An application without routes, with what each of ours has around them."""
     app = FastAPI(
         title="Holdfast",
         version=__version__,
-        description="The API of a Holdfast scheduler: one service on Apache Mesos.",
+        description=description,
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
-    app.add_middleware(Access, source=source, credentials=credentials)
-    app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Unanswered, _unanswered)
     app.add_exception_handler(Exception, _unexpected)

@@ -3,9 +3,6 @@
 from holdfast.api.shapes import EndpointBody
 from holdfast.core.view import View
 
-DNS_DOMAIN = "autoip.dcos.thisdcos.directory"
-VIP_DOMAIN = "l4lb.thisdcos.directory"
-
 
 def endpoint_names(view: View) -> list[str]:
     """The names of all advertised ports, whether something listens on them now or not, and of the
@@ -24,7 +21,7 @@ def endpoint_names(view: View) -> list[str]:
 
 def domain_of(view: View) -> str:
     """The domain DC/OS gives to the tasks: no slashes, and dashes for dots (EndpointUtils)."""
-    return f"{view.service.name.replace('/', '').replace('.', '-')}.{DNS_DOMAIN}"
+    return f"{view.service.name.replace('/', '').replace('.', '-')}.{view.domains.tasks}"
 
 
 def endpoint_body(view: View, name: str) -> EndpointBody:
@@ -52,5 +49,5 @@ def endpoint_body(view: View, name: str) -> EndpointBody:
             body["dns"].append(f"{host}.{domain}:{number}")
             if port.vip:
                 service = view.service.name.replace("/", "")
-                body["vip"] = f"{port.vip.prefix}.{service}.{VIP_DOMAIN}:{port.vip.port}"
+                body["vip"] = f"{port.vip.prefix}.{service}.{view.domains.vips}:{port.vip.port}"
     return body

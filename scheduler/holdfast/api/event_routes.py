@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from holdfast.api import shapes
 from holdfast.api.answers import BAD_REQUEST, Responses, as_json, error, ok, ok_text
-from holdfast.api.source import ServiceSource
 from holdfast.eventlog import Event, EventLog, Kind
 
 LIMIT = 100
@@ -31,7 +30,14 @@ TOO_MANY = error(
 )
 
 
-def add_events(router: APIRouter, source: ServiceSource) -> None:
+class Eventful(Protocol):
+    """Whose events they are."""
+
+    @property
+    def events(self) -> EventLog: ...
+
+
+def add_events(router: APIRouter, source: Eventful) -> None:
     pages: Responses = {200: ok(shapes.EventsBody), 400: BAD_REQUEST}
 
     @router.get("/events", tags=["events"], responses=pages)
@@ -65,7 +71,7 @@ def add_events(router: APIRouter, source: ServiceSource) -> None:
     _add_stream(router, source)
 
 
-def _add_stream(router: APIRouter, source: ServiceSource) -> None:
+def _add_stream(router: APIRouter, source: Eventful) -> None:
     open_streams: set[object] = set()
     example = 'id: 1700000000000\nevent: command\ndata: {"kind":"command","by":"ann"}\n\n'
     streamed: Responses = {

@@ -1,12 +1,13 @@
 """The status page at `/`: the service at a glance, for a person with a browser."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from holdfast import __version__
 from holdfast.api.health import health
 from holdfast.api.pods import PodState, instance_names, pod_state
+from holdfast.core.hosted import service_key
 from holdfast.core.view import View
 
 SHOWN = 100
@@ -48,10 +49,29 @@ def status_page(view: View) -> str:
         parts.append(f"<p>and {len(waiting) - SHOWN} more</p>")
     parts.append(f'<p>{links} · <a href="openapi.json">openapi.json</a></p>')
     parts.append(f"<p>Holdfast {__version__}</p>")
+    return _document(view.service.name, "".join(parts))
+
+
+def services_page(framework: str, services: Mapping[str, View]) -> str:
+    """The services of a framework, each with a link to its own page."""
+    rows = []
+    for name, view in services.items():
+        _, body = health(view)
+        link = f'<a href="v1/service/{escape(service_key(name))}/">{escape(name)}</a>'
+        rows.append(
+            f"<tr><td>{link}</td><td>{escape(body['status'])}</td>"
+            f"<td>{escape(body['message'])}</td></tr>"
+        )
+    head = "<tr><th>service</th><th>state</th><th></th></tr>"
+    body_ = f"<h1>{escape(framework)}</h1><table>{head}{''.join(rows)}</table>"
+    return _document(framework, f"{body_}<p>Holdfast {__version__}</p>")
+
+
+def _document(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(view.service.name)}</title><style>{_STYLE}</style></head>"
-        f"<body>{''.join(parts)}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body>{body}</body></html>\n"
     )
 
 

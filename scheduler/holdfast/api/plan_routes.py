@@ -190,7 +190,9 @@ class _Orders:
 def _shown(source: ServiceSource, name: str) -> Response:
     view = source.view
     plan = plans.find_plan(view, name)
-    return as_json(plans.plan_body(view.service.name, plan), plans.plan_code(plan))
+    return as_json(
+        plans.plan_body(view.service.name, plan, plans.paused_in(view)), plans.plan_code(plan)
+    )
 
 
 def _only(request: Request, *allowed: str) -> None:

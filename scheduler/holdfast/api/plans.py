@@ -1,9 +1,11 @@
 """Plans as dcos-commons shows them, and their elements as operators name them."""
 
 import uuid
+from collections.abc import Callable
 
 from holdfast.api.names import Unknown
 from holdfast.api.shapes import PhaseBody, PlanBody, StepBody
+from holdfast.core.pause import step_shown
 from holdfast.core.view import View
 from holdfast.plans.plan import Phase, Plan, Status, Step
 
@@ -11,9 +13,20 @@ _NAMESPACE = uuid.UUID("0d6a54e0-6f0c-5c3e-9f5b-3a1b6a5f7c11")
 _HELD = "it is a canary, held back until an operator lets its phase continue"
 
 
-def plan_body(service: str, plan: Plan) -> PlanBody:
+Paused = Callable[[Step], str | None]
+"""How a step is shown whose tasks are all paused, or about to be; None for any other."""
+
+
+def paused_in(view: View) -> Paused:
+    def shown(step: Step) -> str | None:
+        return step_shown(view.pods.get(step.pod), step.tasks, view.paused.get(step.pod, ()))
+
+    return shown
+
+
+def plan_body(service: str, plan: Plan, paused: Paused = lambda step: None) -> PlanBody:
     return {
-        "phases": [_phase(f"{service}\n{plan.name}", phase) for phase in plan.phases],
+        "phases": [_phase(f"{service}\n{plan.name}", phase, paused) for phase in plan.phases],
         "errors": list(plan.errors),
         "strategy": plan.strategy.value,
         "status": plan.status.value,
@@ -58,23 +71,23 @@ def find_step(service: str, plan: Plan, phase: Phase, given: str) -> Step:
     raise Unknown(f"step of {plan.name} {phase.name}", given, [step.name for step in phase.steps])
 
 
-def _phase(parent: str, phase: Phase) -> PhaseBody:
+def _phase(parent: str, phase: Phase, paused: Paused) -> PhaseBody:
     path = f"{parent}\n{phase.name}"
     return {
         "id": _id(path),
         "name": phase.name,
-        "steps": [_step(path, step) for step in phase.steps],
+        "steps": [_step(path, step, paused) for step in phase.steps],
         "strategy": phase.strategy.value,
         "status": phase.status.value,
         "interrupted": phase.interrupted,
     }
 
 
-def _step(parent: str, step: Step) -> StepBody:
+def _step(parent: str, step: Step, paused: Paused) -> StepBody:
     status = step_status(step)
     return {
         "id": _id(f"{parent}\n{step.name}"),
-        "status": status.value,
+        "status": paused(step) or status.value,
         "name": step.name,
         "message": _HELD if status is Status.WAITING else step.message,
     }

@@ -14,6 +14,7 @@ from holdfast.api.shapes import (
     VerdictBody,
 )
 from holdfast.core.confidential import certificate_expiry
+from holdfast.core.pause import shown
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from holdfast.records import Pod, Task
@@ -59,6 +60,11 @@ def task_names(view: View, name: str) -> list[str]:
     """The launched tasks of a pod instance, by the names Mesos knows them by."""
     pod = view.pods.get(name)
     return [f"{name}-{task.name}" for task in pod.tasks] if pod else []
+
+
+def asked_task_names(view: View, name: str) -> list[str]:
+    """All tasks of a pod instance, launched or not, by the names Mesos knows them by."""
+    return [body["name"] for body in _tasks(view, name, view.pods.get(name))]
 
 
 def instance_body(view: View, name: str) -> InstanceBody:
@@ -125,6 +131,8 @@ def _tasks(view: View, name: str, pod: Pod | None) -> Iterator[TaskBody]:
             expires = certificate_expiry(view.configs, pod_type, task)
             if expires is not None and task.live:
                 body["certificate_expires"] = expires
+            held = short in view.paused.get(name, ())
+            body["status"] = shown(task, held) or body["status"]
         yield body
 
 

@@ -28,6 +28,7 @@ from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.orphan_routes import AskMaster, add_orphans
 from holdfast.api.page import HEADERS, status_page
+from holdfast.api.pause_routes import add_pause
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
 from holdfast.api.recover_routes import add_recover
@@ -59,6 +60,7 @@ def api_router(
     add_pods(router, source, answer_seconds)
     add_explanations(router, source)
     add_recover(router, source, answer_seconds)
+    add_pause(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_orphans(router, source, ask_master, answer_seconds)
@@ -70,7 +72,7 @@ def api_router(
     add_events(router, source)
     _add_monitoring(router, source)
     add_templates(router, source)
-    _add_artifacts(router, artifacts)
+    add_artifacts(router, artifacts)
     _add_service_endpoints(router, source)
     whole = APIRouter(responses=ANYTHING_ELSE, default_response_class=Response)
     _add_page(whole, source)
@@ -209,7 +211,9 @@ def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
+def add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
+    """The paths of the files that agents fetch."""
+
     def artifact(name: str) -> Response:
         need("artifact", name, artifacts.keys())
         return Response(

@@ -66,7 +66,14 @@ async def ask(
     step: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Answer:
-    """The engine's answer to a command; raises Unanswered after `seconds` without one.
+    """The engine's answer to a command; raises Unanswered after `seconds` without one."""
+    future = source.command(verb, target, phase, step, parameters, caller.get())
+    order = " ".join(filter(None, (verb, target, phase, step)))
+    return await answered(future, order, seconds)
+
+
+async def answered(future: "Future[Answer]", order: str, seconds: float) -> Answer:
+    """The answer to an order, told in words; raises Unanswered after `seconds` without one.
 
     The future is never cancelled: the engine may be about to answer it.
     """
@@ -78,8 +85,6 @@ async def ask(
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(done.set)
 
-    order = " ".join(filter(None, (verb, target, phase, step)))
-    future = source.command(verb, target, phase, step, parameters, caller.get())
     future.add_done_callback(tell)
     try:
         await asyncio.wait_for(done.wait(), seconds)

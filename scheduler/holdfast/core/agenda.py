@@ -215,6 +215,16 @@ class Agenda:
         """By pod type the first of the instances that are down, by name."""
         return {pod_type: names[0] for pod_type, names in self.down.items() if names}
 
+    def down_beside(self, name: str) -> list[str]:
+        """The other instances of the type that are down."""
+        pods = self._ledger.pods.values()
+        type_ = name.rpartition("-")[0]
+        return [
+            pod.name
+            for pod in pods
+            if pod.type == type_ and pod.name != name and self._is_down(pod)
+        ]
+
     def _decide(self, rank: Rank, name: str, now: float) -> Outcome:
         """Make the move that is to be made for the instance."""
         pod = self._ledger.pods.get(name)

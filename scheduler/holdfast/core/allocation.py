@@ -109,7 +109,8 @@ class Allocation:
         result = Result()
         by_key = pools(offers)
         todo: dict[PoolKey, list[dict[str, Any]]] = {key: [] for key in by_key}
-        owner = Owner(self._ledger.service, self._ledger.framework_id)
+        home_region = self._ledger.service.region or home_region
+        owner = Owner(self._ledger.service, self._ledger.framework_id, self._settings.executor)
         for pool in by_key.values():
             result.ask += self.leftovers.contradicted(pool)
         for some in wanted:
@@ -162,6 +163,7 @@ class Allocation:
             peers=self._peers(started),
             framework_id=owner.framework_id,
             parameters=wanted.parameters,
+            paused=self._ledger.paused.get(wanted.name, frozenset()),
         )
         what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
         result.decisions.append(f"starting {what} on {held.hostname} {how}")
@@ -327,6 +329,7 @@ class Allocation:
                 run=run,
                 failures=tried.failures if tried else 0,
                 not_before=tried.not_before if tried else 0.0,
+                paused=name in self._ledger.paused.get(wanted.name, ()),
             )
         order = [task.name for task in wanted.spec.tasks]
         known = [name for name in order if name in tasks]

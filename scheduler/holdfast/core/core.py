@@ -4,12 +4,11 @@ Holds the records and what was learnt since start-up; does no I/O and reads no c
 stores all records of a step before it sends any of its calls.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from immutables import Map
 
-from holdfast import records
 from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
@@ -22,11 +21,11 @@ from holdfast.core.commands import (
     replace_pod,
     restart_pod,
 )
+from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.demand import Demand, Wish
 from holdfast.core.effects import (
     Accept,
     Acknowledge,
-    AcknowledgeOperation,
     Decision,
     Decline,
     Effect,
@@ -42,12 +41,13 @@ from holdfast.core.failures import Failures
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.pause import change as change_pause
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.recover import recover
 from holdfast.core.silence import Silence
 from holdfast.core.state_commands import confirm_records, store_file
-from holdfast.core.statuses import pod_after, retired_after
+from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
 from holdfast.core.view import View
@@ -79,17 +79,24 @@ class Core:
         settings: LaunchSettings,
         new_id: Callable[[], str],
         errors: Sequence[str] = (),
+        shared: bool = False,
+        conduct: Conduct = USUAL,
     ) -> None:
-        """`errors` say why a changed svc.yml was refused; the plan shows them."""
+        """`errors` say why a changed svc.yml was refused; the plan shows them.
+
+        `shared` when other services have the same framework: no call is about all of it then.
+        """
         self.ledger = ledger
+        self._domains = settings.domains
+        self._backoff = conduct.backoff
         self._new_id = new_id
         self._errors = tuple(errors)
         self._connected = False
         self._home_region: str | None = None
         self._offers: dict[str, Offer] = {}
-        self._reconciliation = Reconciliation()
+        self._reconciliation = Reconciliation(conduct.reconciliation)
         self._withdrawals = Withdrawals()
-        self._demand = Demand()
+        self._demand = Demand(conduct.suppress)
         self._killed: dict[str, float] = {}
         self._sweep_until = 0.0
         self._next_sweep = 0.0
@@ -100,7 +107,7 @@ class Core:
         self._failures = Failures(ledger, self._agenda.down, new_id)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
-        self._uninstall = Uninstall(ledger)
+        self._uninstall = Uninstall(ledger, shared)
         self._counters: dict[str, int] = {}
         self._out: list[Effect] = []
 
@@ -158,12 +165,24 @@ class Core:
             uninstalling=ledger.uninstalling,
             verdicts=self._failures.verdicts,
             disaster=self._failures.disaster,
+            paused=dict(ledger.paused),
+            domains=self._domains,
         )
 
     @property
     def suppressed(self) -> bool:
         """Whether a new subscription is to begin without offers; safe from any thread."""
         return self._demand.suppressed
+
+    def journalled(self) -> Iterator[Journalled]:
+        """The commands of former times, the oldest first."""
+        for entry in self.ledger.journal.entries:
+            yield Journalled(entry.at, entry.by, entry.what, entry.status, entry.text)
+
+    @property
+    def withdrawing(self) -> bool:
+        """Whether a launch may still arrive that was given up."""
+        return self._withdrawals.open
 
     @property
     def deregisters(self) -> bool:
@@ -192,15 +211,7 @@ class Core:
             case ev.StatusReceived(status):
                 self._status(status, now)
             case ev.OperationStatusReceived(status):
-                if status.uuid:
-                    self._out.append(
-                        AcknowledgeOperation(
-                            status.operation_id,
-                            status.uuid,
-                            status.agent_id,
-                            status.resource_provider_id,
-                        )
-                    )
+                self._out.extend(operation_acknowledged(status))
             case ev.AgentFailed(agent_id, executor_id):
                 if executor_id is None:
                     self._inspections.forget(agent_id)
@@ -222,6 +233,8 @@ class Core:
                 self._agenda.set_shortage(shortage)
             case ev.Tick():
                 pass
+            case ev.HostService():
+                raise AssertionError("a single service hosts no others")
 
     def _subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._connected = True
@@ -260,12 +273,12 @@ class Core:
             new = retired_after(old, status, now)
             if new != old:
                 self.ledger.put_retired(new)
-            if _runs(status):
+            if runs(status):
                 self._kill(status.task_id, status.agent_id, now)
 
     def _stray(self, status: TaskStatus, now: float) -> None:
         """A task of our framework that no record knows: a second owner of some data, perhaps."""
-        if not _runs(status):
+        if not runs(status):
             return
         if self._kill(status.task_id, status.agent_id, now):
             # The write makes sure that no newer scheduler's record knows it either: a scheduler
@@ -274,10 +287,10 @@ class Core:
             self._decide(f"killing {status.task_id}: no record knows it")
 
     def _pod_status(self, old: Pod, status: TaskStatus, now: float) -> None:
-        new = pod_after(old, status, self.ledger.spec_of, now)
+        new = pod_after(old, status, self.ledger.spec_of, now, self._backoff)
         task = next(task for task in new.tasks if task.id == status.task_id)
         # Its place may be taken by now: it must not live beside its successor.
-        if task.dead and _runs(status) and self._kill(task.id, status.agent_id, now):
+        if task.dead and runs(status) and self._kill(task.id, status.agent_id, now):
             self._decide(f"killing {task.id}: it runs, though taken for dead")
         if new == old:
             return
@@ -344,6 +357,9 @@ class Core:
                 case ev.Verb.RECOVER:
                     text = self._recover(event, now)
                     self._sweep(now)
+                case ev.Verb.POD_PAUSE | ev.Verb.POD_RESUME:
+                    down = self._agenda.down_beside(event.target)
+                    text = change_pause(self.ledger, event, down, self._agenda.shortage)
                 case ev.Verb.VOLUMES_DESTROY:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
@@ -527,8 +543,3 @@ class Core:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._counters[name] = self._counters.get(name, 0) + number
-
-
-def _runs(status: TaskStatus) -> bool:
-    """Whether the status says that the task runs or is about to."""
-    return status.state not in records.DEAD and status.state not in records.UNCERTAIN

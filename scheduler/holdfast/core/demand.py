@@ -29,7 +29,9 @@ class Wish(Enum):
 class Demand:
     """Remembers what offers were last asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, suppresses: bool = True) -> None:
+        """Without `suppresses` the master is never told to send no offers."""
+        self._suppresses = suppresses
         self.suppressed = False
         self._needs: dict[str, str] = {}
         self._known: dict[str, str] = {}
@@ -86,7 +88,7 @@ class Demand:
         if not self._needs:
             self._accept()
             unheard = self._offered > self._told and now - self._told > UNHEARD_SECONDS
-            if self.suppressed and not unheard:
+            if not self._suppresses or (self.suppressed and not unheard):
                 return Wish.NOTHING
             self.suppressed = True
             self._told = now

@@ -30,12 +30,21 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Suppress:
-    pass
+    """Want no offers for the `roles`; for all of the framework when none is named."""
+
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Revive:
-    pass
+    """Want offers again for the `roles`; for all of the framework when none is named."""
+
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFramework:
+    """Tell the master the roles of the framework, and those without offers, as they are now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +104,29 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One line for the log and for `explain`: what was decided, and why."""
+    """One line for the log and for `explain`: what was decided, and why.
+
+    `service` is whose it is, when one framework hosts many.
+    """
 
     text: str
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Journalled:
-    """A command that was taken into the journal, with its answer."""
+    """A command that was taken into the journal, with its answer; `service` as in `Decision`."""
 
     at: float
     by: str
     what: str
     status: int
     text: str
+    service: str = ""
 
 
-Call = Accept | Decline | Suppress | Revive | Kill | Reconcile | Teardown
-CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile, Teardown)
+Worded = Accept | Decline | Suppress | Revive | Kill | Reconcile | Teardown
+Call = Worded | UpdateFramework
+CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile, Teardown, UpdateFramework)
 Ack = Acknowledge | AcknowledgeOperation
 Effect = Write | Wipe | Call | Ack | InspectAgent | Reply | Decision | Journalled

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from holdfast.core.confidential import Shortage
 from holdfast.core.effects import Call
+from holdfast.core.hosted import Hosted
 from holdfast.mesos.messages import AgentFeatures, MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.service.model import ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,14 @@ class Verb(StrEnum):
     POD_RESTART = "pod restart"
     POD_REPLACE = "pod replace"
     RECOVER = "recover"
+    POD_PAUSE = "pod pause"
+    POD_RESUME = "pod resume"
     VOLUMES_DESTROY = "volumes destroy"
     VOLUMES_FORGET = "volumes forget"
     ORPHANS_KILL = "orphans kill"
     UNINSTALL = "uninstall"
+    SERVICE_ADD = "service add"
+    SERVICE_UPDATE = "service update"
     PLAN_START = "plan start"
     PLAN_STOP = "plan stop"
     PLAN_CONTINUE = "plan continue"
@@ -113,9 +119,9 @@ class Command:
 
     `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan, a task
     that no record explains or, to uninstall it, the service;
-    a command on a plan may be about one `phase`, or one `step` of it;
-    `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
-    who gave it.
+    a command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
+    of a custom plan, or hold the `content` of a file; those of a pause have the names of the tasks
+    it is about. `by` is who gave it, `service` whom it is for when one framework hosts many.
     """
 
     id: str
@@ -124,6 +130,20 @@ class Command:
     phase: str | None = None
     step: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    by: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostService:
+    """An operator wants a service hosted, or changed if it is: answered as a `Command` is.
+
+    `spec` is what `hosted` says, once read.
+    """
+
+    id: str
+    hosted: Hosted
+    spec: ServiceSpec
     by: str = ""
 
 
@@ -141,4 +161,5 @@ Event = (
     | FrameworkRemoved
     | Tick
     | Command
+    | HostService
 )

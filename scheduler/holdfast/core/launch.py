@@ -7,8 +7,10 @@ from typing import Any
 from holdfast.core import confidential
 from holdfast.core.containers import executor_container, task_container
 from holdfast.core.discovery import discovery, labels
+from holdfast.core.pausing import SLEEP, as_paused
 from holdfast.mesos import operations
-from holdfast.placement.evaluate import EXECUTOR_CPUS, EXECUTOR_MEMORY_MB, Holding, Placement
+from holdfast.placement.evaluate import Holding, Placement
+from holdfast.placement.owner import USUAL_SHARE, ExecutorShare
 from holdfast.placement.resources import by_provider, port_portion, portion
 from holdfast.records import Pod, Reservation, Task
 from holdfast.service.model import (
@@ -21,7 +23,7 @@ from holdfast.service.model import (
     ServiceSpec,
     TaskSpec,
 )
-from holdfast.service.task_env import task_environment
+from holdfast.service.task_env import USUAL_DOMAINS, Domains, task_environment
 from holdfast_executor.contract import (
     ARCHIVE_NAME,
     EXECUTOR_COMMAND,
@@ -45,20 +47,25 @@ class LaunchSettings:
 
     `executor_uri` is where agents fetch the executor, `api_host` and `api_port` where tasks reach
     the scheduler. `secret_space` is the service's place in the secret store when agents resolve
-    references to secrets, None when the scheduler hands secrets over itself.
+    references to secrets, None when the scheduler hands secrets over itself. `pause_command` is
+    what paused tasks run, `executor` what an executor takes, `domains` are those of DNS names.
     """
 
     executor_uri: str
     api_host: str
     api_port: int
     secret_space: str | None = None
+    pause_command: str = SLEEP
+    executor: ExecutorShare = USUAL_SHARE
+    domains: Domains = USUAL_DOMAINS
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Tasks about to start: the record as it will be, and what their launch is made of.
 
-    `parameters` are those of a custom plan's run; the tasks find them in their environment.
+    `parameters` are those of a custom plan's run; the tasks find them in their environment. Those
+    `paused` are launched to sleep.
     """
 
     service: ServiceSpec
@@ -69,6 +76,7 @@ class Launch:
     peers: Mapping[str, str]
     framework_id: str
     parameters: Mapping[str, str]
+    paused: frozenset[str] = frozenset()
 
     @property
     def reservation(self) -> Reservation:
@@ -79,7 +87,15 @@ class Launch:
 def task_infos(launch: Launch, settings: LaunchSettings) -> list[Json]:
     """The TaskInfo messages of a LAUNCH, all with the executor of the record."""
     executor = dict(launch.pod.executor or {})
-    return [_task(launch, spec, executor, settings) for spec in launch.tasks]
+    return [
+        _task(
+            launch,
+            as_paused(spec, settings.pause_command) if spec.name in launch.paused else spec,
+            executor,
+            settings,
+        )
+        for spec in launch.tasks
+    ]
 
 
 def executor_info(
@@ -118,8 +134,8 @@ def executor_info(
         },
         # The volumes belong to the executor, so that Mesos itself keeps a second one off them.
         "resources": [
-            portion(holding.cpus, EXECUTOR_CPUS),
-            portion(holding.mem, EXECUTOR_MEMORY_MB),
+            portion(holding.cpus, settings.executor.cpus),
+            portion(holding.mem, settings.executor.memory_mb),
             *holding.volumes,
         ],
         # Longer than the tasks' own grace, so that the agent never cuts it short.
@@ -217,6 +233,7 @@ def _data(
         scheduler_host=settings.api_host,
         scheduler_port=settings.api_port,
         peers=launch.peers,
+        domains=settings.domains,
     )
     container = task_container(launch.service.name, launch.spec, launch.pod.index, spec)
     if container and confidential.has_references(launch.pod.executor or {}):
@@ -228,13 +245,19 @@ def _data(
         command=spec.cmd,
         environment={**environment, **_replaced(launch.pod), **launch.parameters},
         templates=tuple(ConfigTemplate(c.name, c.content, c.dest) for c in spec.configs),
-        hook=_hook(launch),
+        hook=_hook(launch) if spec.name not in launch.paused else None,
         rlimits=tuple(RLimit(r.name, r.soft, r.hard) for r in rlimits),
         # A pod of one task writes where operators look first: the sandbox's stdout and stderr.
         output=spec.name if len(launch.spec.tasks) > 1 else "",
         secrets=confidential.secrets(launch.spec, launch.pod.executor or {}),
         certificates=confidential.certificates(
-            launch.service, launch.spec, launch.pod.index, spec, launch.reservation, task.launched
+            launch.service,
+            launch.spec,
+            launch.pod.index,
+            spec,
+            launch.reservation,
+            task.launched,
+            settings.domains,
         ),
         container=container,
     )

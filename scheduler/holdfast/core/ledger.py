@@ -29,6 +29,7 @@ from holdfast.service.model import PodSpec, ServiceSpec
 
 FRAMEWORK_PATH = "framework"
 TARGET_PATH = "target"
+PAUSED = "paused/"
 DEPLOYED_PATH = "deployed"
 """Which configuration the whole service was last deployed under."""
 
@@ -38,6 +39,10 @@ HISTORY_PATH = "recovery"
 
 def config_path(config_id: str) -> str:
     return f"configs/{config_id}"
+
+
+def paused_path(pod: str) -> str:
+    return f"{PAUSED}{pod}"
 
 
 def orders_path(plan: str) -> str:
@@ -69,6 +74,7 @@ class Ledger:
         uninstalling: Uninstalling | None = None,
         holdings: Mapping[str, Holding] | None = None,
         history: History | None = None,
+        paused: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         """`configs` holds the target and every configuration a pod was launched with, by id.
 
@@ -90,6 +96,8 @@ class Ledger:
         self.uninstalling = uninstalling
         self.holdings: dict[str, Holding] = dict(holdings or {})
         self.history = history or History()
+        self.paused: dict[str, frozenset[str]] = dict(paused or {})
+        """The tasks an operator has paused, by pod instance."""
         self.index = Index()
         self._kept: Map[str, Pod] = Map()
         self._followers: list[dict[str, None]] = []
@@ -113,6 +121,8 @@ class Ledger:
         self._kept = self._kept.delete(name)
         self._surplus.discard(name)
         self._tell(name)
+        if name in self.paused:  # another one of that name is not meant
+            self.put_paused(name, frozenset())
         self._write(records.pod_path(name), None)
 
     def put_retired(self, retired: Retired) -> None:
@@ -140,6 +150,13 @@ class Ledger:
     def put_file(self, name: str, content: str) -> None:
         self.files[name] = content
         self._write(file_path(name), {"content": content})
+
+    def put_paused(self, pod: str, tasks: frozenset[str]) -> None:
+        """These tasks of the instance are paused from now on, and no others."""
+        self.paused[pod] = tasks
+        if not tasks:
+            del self.paused[pod]
+        self._write(paused_path(pod), {"tasks": sorted(tasks)} if tasks else None)
 
     def journal_command(self, command: Command, reply: Reply, now: float) -> Entry:
         entry = self.journal.note(command, reply, now)

@@ -13,7 +13,7 @@ from holdfast.mesos import operations
 from holdfast.mesos.messages import Resource
 from holdfast.placement.evaluate import present
 from holdfast.placement.owner import role_for
-from holdfast.placement.pool import AgentPool
+from holdfast.placement.pool import SERVICE, AgentPool
 from holdfast.placement.resources import by_provider, without_volume
 from holdfast.records import Retired
 
@@ -65,13 +65,18 @@ class Leftovers:
                     decisions.append(
                         f"giving back {name} on {pool.hostname} as the operator ordered"
                     )
-                elif left is None:
+                elif left is None and not self._is_anothers(resource):
                     self._seen.add(self._quarantine(pool, id_, resource, decisions, now))
         self._forget(pool, now)
         return [
             *map(operations.destroy, by_provider(destroy)),
             *map(operations.unreserve, by_provider(unreserve)),
         ]
+
+    def _is_anothers(self, resource: Resource) -> bool:
+        """Whether it belongs to another service, or framework, that shares the role."""
+        service = self._ledger.service
+        return service.group_role is not None and resource.labels.get(SERVICE) != service.name
 
     def _follow(self, left: Retired, pool: AgentPool) -> None:
         """Note where a retired reservation is now: its machine may have a new agent id."""

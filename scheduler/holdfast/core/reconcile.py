@@ -15,7 +15,8 @@ PERIOD = 900.0
 class Reconciliation:
     """Which tasks still owe an answer, and when to ask again."""
 
-    def __init__(self) -> None:
+    def __init__(self, period: float = PERIOD) -> None:
+        self._period = period
         self._remaining: set[str] = set()
         self._delay = FIRST_DELAY
         self._next = 0.0
@@ -26,7 +27,7 @@ class Reconciliation:
         self._remaining = set(task_ids)
         self._delay = FIRST_DELAY
         self._next = now
-        self._next_round = now + PERIOD
+        self._next_round = now + self._period
 
     def ask(self, task_id: str, now: float) -> None:
         """Put one more task on the list."""

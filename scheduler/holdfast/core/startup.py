@@ -1,6 +1,7 @@
 """Records and a svc.yml turned into a ledger: which configuration is the target from now on."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from holdfast import records
@@ -9,9 +10,11 @@ from holdfast.core.ledger import (
     DEPLOYED_PATH,
     FRAMEWORK_PATH,
     HISTORY_PATH,
+    PAUSED,
     TARGET_PATH,
     Ledger,
 )
+from holdfast.core.pause import paused_from_json
 from holdfast.core.uninstall_record import (
     HOLDINGS,
     UNINSTALLING_PATH,
@@ -55,7 +58,10 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         former = configs.get(target["id"])
         if former is None:
             raise BadRecord(f"configs/{target['id']}", KeyError("the target has no record"))
-        errors = tuple(f"{p.path}: {p.message}" for p in refusals(former, candidate))
+        judged = former
+        if not any(path.startswith(("pods/", "retired/")) for path in stored):
+            judged = replace(former, region=candidate.region)  # there is no data yet to stay in it
+        errors = tuple(f"{p.path}: {p.message}" for p in refusals(judged, candidate))
         if errors:
             service, target_id = former, target["id"]
     configs[target_id] = service
@@ -77,6 +83,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         deployed=deployed["config"] if deployed else None,
         updating=updating,
         uninstalling=_uninstalling(stored),
+        paused=_all(stored, PAUSED, paused_from_json),
         holdings=_by(lambda h: h.id, _all(stored, HOLDINGS, holding_from_json)),
         history=_history(stored),
     )

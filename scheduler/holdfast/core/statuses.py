@@ -1,17 +1,45 @@
 """A task status taken into the record of its pod instance. Pure."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from holdfast.mesos.messages import TaskState, TaskStatus
+from holdfast.core.effects import AcknowledgeOperation
+from holdfast.mesos.messages import OperationStatus, TaskState, TaskStatus
 from holdfast.plans.goals import at_goal
-from holdfast.records import NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
+from holdfast.records import DEAD, NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
 from holdfast.service.model import Goal, PodSpec, TaskSpec
 
-FIRST_BACKOFF = 5.0
-MAX_BACKOFF = 300.0
 STEADY_SECONDS = 600.0
-"""Seconds: after the second failure, at most, and of running after which failures are forgotten."""
+"""Seconds of running after which failures are forgotten."""
+
+LARGEST = 700.0
+"""The natural logarithm of a number that a float can still hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The pauses after failures, in seconds: the `first`, each `factor` times longer, at `most`.
+
+    `at_once` has a first failure tried again without one.
+    """
+
+    first: float = 5.0
+    factor: float = 2.0
+    most: float = 300.0
+    at_once: bool = True
+
+    def after(self, failures: int) -> float:
+        """The pause after that many failures in a row."""
+        steps = failures - 2 if self.at_once else failures - 1
+        if steps < 0:
+            return 0.0
+        if steps * math.log(self.factor) > LARGEST:
+            return self.most
+        return min(self.most, self.first * self.factor**steps)
+
+
+DEFAULT_BACKOFF = Backoff()
 
 LAUNCHED = frozenset(
     {
@@ -65,7 +93,13 @@ def _as_known(status: TaskStatus) -> TaskStatus:
     return status
 
 
-def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], now: float) -> Pod:
+def pod_after(
+    pod: Pod,
+    status: TaskStatus,
+    spec_of: Callable[[Pod], PodSpec],
+    now: float,
+    backoff: Backoff = DEFAULT_BACKOFF,
+) -> Pod:
     """The pod instance once the status of one of its tasks is known."""
     before = next(task for task in pod.tasks if task.id == status.task_id)
     spec = next((t for t in spec_of(pod).tasks if t.name == before.name), None)
@@ -74,17 +108,19 @@ def pod_after(pod: Pod, status: TaskStatus, spec_of: Callable[[Pod], PodSpec], n
     task = task_after(before, status, now)
     if status.container_ip and not task.dead and not spec_of(pod).uses_host_ports:
         task = replace(task, ip=status.container_ip)
+    if before.paused and task.ready:
+        task = replace(task, ready=False)  # it only sleeps, whatever its checks say
     if task == before:
         return pod
     if spec is not None:
         if at_goal(spec, task):
             task = replace(task, reached=task.config_id)
         if task.dead and _is_failure(spec, task):
-            task = _failed(task, now)
+            task = _failed(task, now, backoff)
     pod = pod.with_task(task)
     if pod.reservation and _proves_volumes(status):
         pod = replace(pod, reservation=pod.reservation.settled())
-    if task.state in (TaskState.RUNNING, TaskState.FINISHED):
+    if task.state in (TaskState.RUNNING, TaskState.FINISHED) and not task.paused:
         pod = replace(pod, hook=None)
     return pod
 
@@ -113,14 +149,25 @@ def _is_failure(spec: TaskSpec, task: Task) -> bool:
     return task.state is TaskState.FINISHED and spec.goal is Goal.RUNNING
 
 
-def _failed(task: Task, now: float) -> Task:
-    """The first failure is tried again at once, later ones after a growing pause."""
+def _failed(task: Task, now: float, backoff: Backoff) -> Task:
     steady = now - task.launched > STEADY_SECONDS
     failures = 1 if steady else task.failures + 1
-    pause = 0.0 if failures == 1 else min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** (failures - 2))
-    return replace(task, failures=failures, not_before=now + pause)
+    return replace(task, failures=failures, not_before=now + backoff.after(failures))
 
 
 def never_started(pod: Pod) -> bool:
     """Whether no code of the last launch can have run."""
     return bool(pod.tasks) and all(task.state in NEVER_STARTED for task in pod.tasks)
+
+
+def runs(status: TaskStatus) -> bool:
+    """Whether the status says that the task runs or is about to."""
+    return status.state not in DEAD and status.state not in UNCERTAIN
+
+
+def operation_acknowledged(status: OperationStatus) -> Iterator[AcknowledgeOperation]:
+    """The acknowledgement of an operation's status, if it wants one."""
+    if status.uuid:
+        yield AcknowledgeOperation(
+            status.operation_id, status.uuid, status.agent_id, status.resource_provider_id
+        )

@@ -46,8 +46,10 @@ TEARDOWN_AGAIN_SECONDS = 5.0
 class Uninstall:
     """Drives the uninstall of one ledger's service, once there is one."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, shared: bool = False) -> None:
+        """`shared` when the framework has other services, so that it stays."""
         self._ledger = ledger
+        self._shared = shared
         self._heard: dict[str, float] = {}
         self._freed: dict[str, float] = {}
         self._began: float | None = None
@@ -73,6 +75,11 @@ class Uninstall:
         if self.begun:
             raise Refused(409, f"{name} is being uninstalled already; see the plan deploy")
         self._ledger.put_uninstalling(Uninstalling(now))
+        if self._shared:
+            return (
+                f"{name} is being uninstalled, which cannot be undone; its plan deploy shows how"
+                " far it is. The other services of the framework are not touched"
+            )
         return (
             f"{name} is being uninstalled, which cannot be undone; the plan deploy shows how far it"
             " is. A scheduler started meanwhile needs SDK_UNINSTALL=true in its environment"
@@ -154,6 +161,9 @@ class Uninstall:
             record = replace(record, deregistering=True, left=found)
             self._ledger.put_uninstalling(record)
             yield Decision(_report(record))
+        if self._shared:
+            yield from self.removed()
+            return
         if self._subscribed is not None and now - self._asked >= TEARDOWN_AGAIN_SECONDS:
             self._asked = now
             yield Teardown()
@@ -165,6 +175,9 @@ class Uninstall:
             return
         self._ledger.forget_all(replace(record, deregistering=True, done=True))
         yield Wipe()
+        if self._shared:
+            yield Decision("nothing is held any more, and the records are deleted: uninstalled")
+            return
         yield Decision("the framework is deregistered and the records are wiped: uninstalled")
 
     def _take_all(self, now: float) -> None:

@@ -9,6 +9,7 @@ from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.recovery.decide import Verdict
 from holdfast.service.model import ServiceSpec
+from holdfast.service.task_env import USUAL_DOMAINS, Domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +69,5 @@ class View:
     uninstalling: Uninstalling | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     disaster: str | None = None
+    paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    domains: Domains = USUAL_DOMAINS

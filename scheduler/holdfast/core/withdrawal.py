@@ -40,6 +40,11 @@ class Withdrawals:
         """The subscription ended: its offers are void, and its calls are refused from now on."""
         self._open.clear()
 
+    @property
+    def open(self) -> bool:
+        """Whether any offer is still to be taken back."""
+        return bool(self._open)
+
     def doubts(self, task_id: str) -> bool:
         """Whether the launch of that task may still arrive."""
         return any(task_id in entry.tasks for entry in self._open.values())

@@ -60,6 +60,23 @@ def subscribe(
     return call
 
 
+def update_framework(
+    info: Mapping[str, Any], framework_id: str, suppressed_roles: Sequence[str] = ()
+) -> Json:
+    """UPDATE_FRAMEWORK (Mesos 1.9): roles and capabilities change while the tasks run on.
+
+    Roles not among `suppressed_roles` are offered resources from then on.
+    """
+    framework: Json = {**info, "id": {"value": framework_id}}
+    return {
+        "type": "UPDATE_FRAMEWORK",
+        "update_framework": {
+            "framework_info": framework,
+            "suppressed_roles": list(suppressed_roles),
+        },
+    }
+
+
 def accept(
     offer_ids: Sequence[str], operations: Sequence[Mapping[str, Any]], refuse_seconds: float
 ) -> Json:

@@ -24,6 +24,7 @@ _REPEATABLE = frozenset(
         "RECONCILE",
         "REVIVE",
         "SUPPRESS",
+        "UPDATE_FRAMEWORK",
     }
 )
 

@@ -17,7 +17,7 @@ import orjson
 from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.backoff import Backoff
-from holdfast.mesos.channel import CallChannel, CallResult, Outcome, rejected
+from holdfast.mesos.channel import SENT, CallChannel, CallResult, Outcome, rejected
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.messages import Json, MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.parse import (
@@ -88,13 +88,14 @@ class _Subscription:
 class SchedulerConnection:
     """Keeps one subscription to the leading master and sends calls to it.
 
-    `suppressed_roles` is asked at each subscription. The connection owns the detector. Only
-    `teardown` ever ends the framework: losing or stopping the connection leaves all tasks running.
+    `info`, which makes the FrameworkInfo, and `suppressed_roles` are asked at each subscription.
+    The connection owns the detector. Only `teardown` ever ends the framework: losing or stopping
+    the connection leaves all tasks running.
     """
 
     def __init__(
         self,
-        info: Mapping[str, Any],
+        info: Callable[[], Mapping[str, Any]],
         detector: LeaderDetector,
         listener: SchedulerListener,
         *,
@@ -118,6 +119,7 @@ class SchedulerConnection:
         self._target: str | None = None
         self._stopped = threading.Event()
         self._final: str | None = None
+        self._told: Mapping[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="mesos-events", daemon=True)
 
     @property
@@ -175,6 +177,28 @@ class SchedulerConnection:
         if result.outcome is Outcome.SENT:
             self._final = "the framework was torn down"
             self.stop()
+        return result
+
+    def update_framework(self) -> CallResult:
+        """Tell the master the FrameworkInfo and the suppressed roles of now, if it has another.
+
+        A master that does not take that, as before Mesos 1.9, is subscribed to anew.
+        """
+        subscription, info = self._subscription, self._info()
+        if subscription is None or info == self._told:
+            return SENT if subscription else rejected("not subscribed to a master")
+        message = calls.update_framework(info, subscription.framework_id, self._suppressed_roles())
+        result = self._channel.send(
+            subscription.url,
+            subscription.stream_id,
+            {**message, "framework_id": {"value": subscription.framework_id}},
+        )
+        if result.outcome is Outcome.SENT:
+            self._told = info
+        elif "authoriz" in result.reason.lower():
+            pass  # to subscribe with a role that is not allowed would end the framework's scheduler
+        elif result.outcome is Outcome.REJECTED and self._subscription is subscription:
+            self._interrupt(f"the roles of the framework changed ({result.reason})")
         return result
 
     def _run(self) -> None:
@@ -239,7 +263,8 @@ class SchedulerConnection:
 
     def _open(self, url: str) -> tuple[str, Answer]:
         """Subscribe at the master `url` or where it redirects to: that master's URL, its answer."""
-        message = calls.subscribe(self._info, self._framework_id, self._suppressed_roles())
+        self._told = self._info()
+        message = calls.subscribe(self._told, self._framework_id, self._suppressed_roles())
         for _ in range(_MOST_REDIRECTS + 1):
             stream = self._stream = EventStream(self._access)
             if self._stopped.is_set():

@@ -11,15 +11,13 @@ from holdfast.mesos import operations
 from holdfast.placement import resources
 from holdfast.placement.constraints import Place, Refusal, first_refusal
 from holdfast.placement.difference import Holding, Placement, new_volumes, placement
-from holdfast.placement.owner import Json, Owner
+from holdfast.placement.owner import ExecutorShare, Json, Owner
 from holdfast.placement.pool import AgentPool
 from holdfast.placement.ports import assign
 from holdfast.records import Reservation
 from holdfast.service.model import PodSpec, ResourceSetSpec, TaskSpec
 
 __all__ = [
-    "EXECUTOR_CPUS",
-    "EXECUTOR_MEMORY_MB",
     "Holding",
     "Owner",
     "Placement",
@@ -29,10 +27,6 @@ __all__ = [
     "present",
     "resume",
 ]
-
-EXECUTOR_CPUS = 0.1
-EXECUTOR_MEMORY_MB = 32.0
-"""What the executor itself takes, once per pod instance, as in dcos-commons."""
 
 
 def place(
@@ -58,7 +52,7 @@ def place(
     ports = assign(pod, pool.free(pod.pre_reserved_role))
     if isinstance(ports, Refusal):
         return ports
-    cpus, memory_mb, gpus = _amounts(pod)
+    cpus, memory_mb, gpus = _amounts(pod, owner.executor)
     wanted = Reservation(
         resource_id=new_id(),
         agent_id=pool.agent_id,
@@ -107,7 +101,7 @@ def resume(
         return ports
     there = {volume.path for volume in held.volumes}
     added = [volume for volume in pod.volumes if volume.path not in there]
-    cpus, memory_mb, gpus = _amounts(pod)
+    cpus, memory_mb, gpus = _amounts(pod, owner.executor)
     wanted = replace(
         held,
         agent_id=pool.agent_id,
@@ -202,12 +196,12 @@ def present(held: Reservation, pool: AgentPool) -> bool:
     return any(id_ in pool.reserved for id_ in held.resource_ids)
 
 
-def _amounts(pod: PodSpec) -> tuple[float, float, float]:
+def _amounts(pod: PodSpec, executor: ExecutorShare) -> tuple[float, float, float]:
     """The cpus, memory (MB) and gpus of a whole instance, its executor included."""
     sets: tuple[ResourceSetSpec, ...] = pod.reserved_sets
     return (
-        _total((EXECUTOR_CPUS, *(of.cpus for of in sets))),
-        EXECUTOR_MEMORY_MB + sum(of.memory_mb for of in sets),
+        _total((executor.cpus, *(of.cpus for of in sets))),
+        executor.memory_mb + sum(of.memory_mb for of in sets),
         _total(of.gpus for of in sets),
     )
 

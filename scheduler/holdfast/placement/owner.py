@@ -12,11 +12,23 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorShare:
+    """What the executor itself takes, once per pod instance; by default as in dcos-commons."""
+
+    cpus: float = 0.1
+    memory_mb: float = 32.0
+
+
+USUAL_SHARE = ExecutorShare()
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose reservations these are: they carry it as labels."""
+    """Whose reservations these are: they carry it as labels. `executor` is its executors' share."""
 
     service: ServiceSpec
     framework_id: str
+    executor: ExecutorShare = USUAL_SHARE
 
     def role(self, pre_reserved_role: str = ANY_ROLE) -> str:
         """The role of reservations refined from those of a pre-reserved role (dcos-commons)."""

@@ -24,11 +24,6 @@ HOW = "(umask 077 && openssl rand -hex 32 > state.key)"
 """The command that makes a state key."""
 
 
-def secret_space(environment: Mapping[str, str]) -> str:
-    """Where the service is in the secret store of DC/OS, from what Marathon tells it."""
-    return environment.get("DCOS_SPACE") or environment.get("MARATHON_APP_ID") or "/"
-
-
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -114,14 +109,16 @@ class SecretSettings:
         stored: Mapping[str, Record],
         store: Store,
         environment: Mapping[str, str],
+        later: bool = False,
     ) -> Delivery:
         """What delivers secrets and certificates to the tasks of the services.
 
-        A new authority is stored before it is used. Raises SettingsError and the store's errors.
+        `later` when services may come that need certificates, though none does yet. A new
+        authority is stored before it is used. Raises SettingsError and the store's errors.
         """
         secrets = None if self.secret_references else SecretStore(self.secrets_dir, environment)
         signer = None
-        if needs(services.values()).certificates:
+        if later or needs(services.values()).certificates:
             try:
                 signer = self._authority(name, stored.get(RECORD_PATH), store, environment)
             except AuthorityError as error:

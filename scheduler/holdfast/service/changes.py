@@ -72,6 +72,7 @@ def _identity(old: ServiceSpec, new: ServiceSpec) -> Iterator[Refusal]:
     reasons = (
         ("name", old.name, new.name, "its reservations and records are kept under the name"),
         ("role", old.role, new.role, "its volumes are reserved for the role"),
+        ("SERVICE_REGION", old.region, new.region, "its data stays in the region"),
         ("scheduler.user", old.user, new.user, "its files belong to the user"),
         ("scheduler.principal", old.principal, new.principal, "its volumes are reserved by it"),
     )

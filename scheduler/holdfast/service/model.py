@@ -529,6 +529,9 @@ class ServiceSpec:
     `plans` are those besides `deploy`, such as `update`, in the order of the file. The phases of
     `replace` and `decommission` are for single instances: what to launch in one that takes over
     from another, and in one that is about to go.
+
+    The scheduler's environment gives `region`, where pods go that name none (None: the master's),
+    and `group_role`, which the service shares with others instead of having one of its own.
     """
 
     name: str
@@ -542,6 +545,8 @@ class ServiceSpec:
     endpoints: tuple[EndpointSpec, ...] = ()
     validation: tuple[RuleSpec, ...] = ()
     disaster: DisasterSpec = USUAL_DISASTER
+    region: str | None = None
+    group_role: str | None = None
 
     def plan(self, name: str) -> PlanSpec:
         """The plan of that name, `deploy` too; KeyError when there is none."""
@@ -575,5 +580,8 @@ class ServiceSpec:
 
     @property
     def role(self) -> str:
-        """The Mesos role: one per service, so that nobody else is offered its data."""
+        """The Mesos role: one per service, so that nobody else is offered its data, unless it has
+        that of its group."""
+        if self.group_role is not None:
+            return self.group_role
         return f"{self.name.strip('/').replace('/', '__')}-role"

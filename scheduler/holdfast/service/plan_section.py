@@ -58,9 +58,10 @@ def _plan(plan: Section, name: str, pods: Sequence[PodSpec]) -> PlanSpec:
         reverse = phase.choice("order", vocabulary.ORDERS, "forward") == "reverse"
         phases.append(PhaseSpec(entry.name, type_, strategy, steps, reverse))
     strategy = _strategy(plan, vocabulary.PLAN_STRATEGIES)
-    for type_ in types if name == DEPLOY else ():
+    missed = {DEPLOY: "will not be deployed", UPDATE: "updates will not change it"}
+    for type_ in types if name in missed else ():
         if phases and all(phase.pod != type_ for phase in phases):
-            plan.warn("phases", f"pod {type_!r} is in no phase and will not be deployed")
+            plan.warn("phases", f"pod {type_!r} is in no phase and {missed[name]}")
     return PlanSpec(name, tuple(phases), strategy)
 
 

@@ -19,6 +19,9 @@ class Domains:
     vips: str = "l4lb.thisdcos.directory"
 
 
+USUAL_DOMAINS = Domains()
+
+
 def env_name(text: str) -> str:
     """`text` as part of a variable's name: upper case, everything else than A-Z, 0-9, _ as _."""
     return _NOT_IN_ENV_NAME.sub("_", text.upper())

@@ -34,6 +34,9 @@ class Sent:
     def teardown(self) -> CallResult:
         raise AssertionError("nothing is torn down here")
 
+    def update_framework(self) -> CallResult:
+        raise AssertionError("there is one service only")
+
 
 def filled(number: int) -> EventLog:
     log = EventLog()

@@ -167,6 +167,16 @@ def test_an_unchanged_file_changes_nothing(run: Run, deployed: Path) -> None:
     assert said == dict.fromkeys(("db-0", "db-1", "db-2", "web-0"), ("nothing", ""))
 
 
+def test_what_the_schedulers_environment_gave_counts_as_the_same(
+    run: Run, deployed: Path, source: Source
+) -> None:
+    service = replace(source.view.service, region="north", group_role="dev")
+    source.view = replace(source.view, service=service)
+    said, errors = actions(run, deployed)
+    assert not errors
+    assert said["db-0"] == ("nothing", "")
+
+
 def test_a_changed_command_restarts_the_tasks_of_that_pod(run: Run, deployed: Path) -> None:
     change(deployed, ("cmd: serve", "cmd: serve --fast"))
     said, _ = actions(run, deployed)

@@ -12,6 +12,7 @@ from typing import Any
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.conduct import USUAL
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
@@ -148,6 +149,7 @@ class World:
         self.ready = True
         self.container_ips: dict[str, str] = {}
         self.torn_down = 0
+        self.settings, self.conduct = SETTINGS, USUAL
         self._offer_numbers = itertools.count()
         self.start(spec)
 
@@ -167,7 +169,7 @@ class World:
         self._lead(open_uninstall(self.store.load(), spec, self.now), lambda: "unused")
 
     def _lead(self, ledger: Ledger, new_id: Callable[[], str], *known: ev.Event) -> None:
-        self.core = Core(ledger, SETTINGS, new_id, self.errors)
+        self.core = Core(ledger, self.settings, new_id, self.errors, conduct=self.conduct)
         if ledger.uninstalling is not None and ledger.framework_id is None:
             return
         self.step(*known, ev.Subscribed("framework", MASTER))

@@ -78,7 +78,9 @@ def connect(master: FakeMaster, heard: Recorder) -> Iterator[Connect]:
 
     def start(**options: Any) -> SchedulerConnection:
         masters = options.pop("masters", None) or Masters(master.url)
-        connection = SchedulerConnection(INFO, masters, options.pop("listener", heard), **options)
+        connection = SchedulerConnection(
+            lambda: INFO, masters, options.pop("listener", heard), **options
+        )
         opened.append(connection)
         connection.start()
         return connection

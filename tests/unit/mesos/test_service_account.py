@@ -156,7 +156,7 @@ def test_401_ends_the_connection(master: FakeMaster, credentials: Access) -> Non
 def run(access: Access, master: FakeMaster) -> Recorder:
     heard = Recorder()
     detector = detector_for(master.url, access)
-    connection = SchedulerConnection(INFO, detector, heard, access=access)
+    connection = SchedulerConnection(lambda: INFO, detector, heard, access=access)
     connection.start()
     try:
         until(lambda: heard.of("fatal"))
@@ -168,7 +168,7 @@ def run(access: Access, master: FakeMaster) -> Recorder:
 def test_subscription_and_agents_get_the_token(login: LoginServer, master: FakeMaster) -> None:
     access = Access(account=account(login))
     heard = Recorder()
-    connection = SchedulerConnection(INFO, detector_for(master.url), heard, access=access)
+    connection = SchedulerConnection(lambda: INFO, detector_for(master.url), heard, access=access)
     connection.start()
     try:
         until(lambda: heard.of("subscribed"))

@@ -44,7 +44,9 @@ def test_subscription_calls_and_stop(master: FakeMaster, certificate: Path) -> N
     access = Access("db", "secret", verify=str(certificate))
     heard = Recorder()
     info = calls.framework_info("db", roles=["db"], user="root")
-    connection = SchedulerConnection(info, detector_for(master.url, access), heard, access=access)
+    connection = SchedulerConnection(
+        lambda: info, detector_for(master.url, access), heard, access=access
+    )
     connection.start()
     try:
         until(lambda: heard.of("subscribed"))

@@ -97,6 +97,9 @@ class OneLaunch:
         self.heard += events
         return [] if now > 1 else [self.call]
 
+    def journalled(self) -> Sequence[ef.Journalled]:
+        return ()
+
     def view(self, now: float) -> Any:
         return type("View", (), {"configs": {}})()
 
@@ -111,6 +114,9 @@ class Link:
 
     def teardown(self) -> CallResult:
         raise AssertionError("nothing is torn down here")
+
+    def update_framework(self) -> CallResult:
+        raise AssertionError("there is one service only")
 
 
 def test_the_engine_sends_what_is_filled_in_and_keeps_what_is_not(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from holdfast.secrets.settings import RECORD_PATH, SecretSettings, SettingsError, secret_space
+from holdfast.secrets.settings import RECORD_PATH, SecretSettings, SettingsError
 from holdfast.service.model import EncryptionType, Goal, PodSpec, TaskSpec, TransportEncryptionSpec
 from holdfast.state.memory import MemoryStore
 from tests.unit.core.offers import service
@@ -107,9 +107,3 @@ def test_options() -> None:
     result = runner.invoke(command, [], env={"HOLDFAST_SECRET_REFERENCES": "1"})
     assert result.exit_code == 0, result.output
     assert seen == [settings(secret_references=True)]
-
-
-def test_the_space_of_a_service() -> None:
-    assert secret_space({}) == "/"
-    assert secret_space({"MARATHON_APP_ID": "/a/b"}) == "/a/b"
-    assert secret_space({"MARATHON_APP_ID": "/a/b", "DCOS_SPACE": "/a"}) == "/a"

@@ -295,7 +295,10 @@ def test_generated_plan_has_a_serial_phase_for_each_pod_in_order() -> None:
 def test_a_pod_in_no_phase_is_told() -> None:
     other = definition().split("pods:\n")[1].replace("node:", "aaa:")
     warnings: list[Problem] = []
-    read(definition(top="plans: {deploy: {phases: {a: {pod: node}}}}") + other, warnings=warnings)
+    phases = "{phases: {a: {pod: node}}}"
+    plans = f"plans: {{deploy: {phases}, update: {phases}, backup: {phases}}}"
+    read(definition(top=plans) + other, warnings=warnings)
     assert [(w.path, w.message) for w in warnings] == [
-        ("plans.deploy.phases", "pod 'aaa' is in no phase and will not be deployed")
+        ("plans.deploy.phases", "pod 'aaa' is in no phase and will not be deployed"),
+        ("plans.update.phases", "pod 'aaa' is in no phase and updates will not change it"),
     ]

@@ -1,0 +1,258 @@
+"""The API of a framework of many services: each has the paths of a single one, further down."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from holdfast.api.access import Access
+from holdfast.api.answers import ANSWER_SECONDS, as_json
+from holdfast.api.app import create_app, new_app
+from holdfast.api.credentials import CredentialsFile
+from holdfast.api.event_routes import add_events
+from holdfast.api.health import health
+from holdfast.api.multi_bodies import given_service
+from holdfast.api.names import Unknown
+from holdfast.api.orphan_routes import AskMaster, no_master
+from holdfast.api.page import HEADERS, services_page
+from holdfast.api.routes import ANYTHING_ELSE, add_artifacts
+from holdfast.api.source import answered, ask, caller
+from holdfast.core import events as ev
+from holdfast.core.events import Verb
+from holdfast.core.hosted import service_key
+from holdfast.core.multi import MultiView
+from holdfast.core.view import View
+from holdfast.engine import Answer
+from holdfast.eventlog import EventLog
+from holdfast.framework import Framework
+from holdfast.service.redact import NOT_SHOWN, looks_secret
+from holdfast.timing import Timer
+
+SERVICE_PREFIX = "/v1/service/"
+
+_chosen: ContextVar[str] = ContextVar("chosen")
+"""The service that the request under way is about."""
+
+
+class MultiSource(Protocol):
+    """A running framework of many services; the engine is one."""
+
+    @property
+    def view(self) -> MultiView: ...
+
+    @property
+    def events(self) -> EventLog: ...
+
+    @property
+    def offers_timer(self) -> Timer: ...
+
+    def events_of(self, service: str) -> EventLog: ...
+
+    def command(
+        self,
+        verb: Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        by: str = "",
+        service: str = "",
+    ) -> "Future[Answer]": ...
+
+    def order(self, make: Callable[[str], ev.Command | ev.HostService]) -> "Future[Answer]": ...
+
+
+class ChosenService:
+    """The one service that the request under way names, as a source of its own."""
+
+    def __init__(self, source: MultiSource) -> None:
+        self._source = source
+
+    @property
+    def view(self) -> View:
+        return _view_of(self._source, _chosen.get())
+
+    @property
+    def events(self) -> EventLog:
+        return self._source.events_of(_chosen.get())
+
+    @property
+    def offers_timer(self) -> Timer:
+        return self._source.offers_timer
+
+    def command(
+        self,
+        verb: Verb,
+        target: str,
+        phase: str | None = None,
+        step: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        by: str = "",
+    ) -> "Future[Answer]":
+        service = _chosen.get()
+        return self._source.command(verb, target, phase, step, parameters, by, service)
+
+
+class ServicePaths:
+    """`/v1/service/NAME/...` as `/v1/...` of the API of a single service; the rest as it is."""
+
+    def __init__(self, app: ASGIApp, one: ASGIApp, source: MultiSource) -> None:
+        self._app = app
+        self._one = one
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        given, slash, rest = path.removeprefix(SERVICE_PREFIX).partition("/")
+        name = known_name(self._source.view, given)
+        if scope["type"] != "http" or not path.startswith(SERVICE_PREFIX) or name is None:
+            await self._app(scope, receive, send)
+            return
+        _chosen.set(name)
+        if not slash:  # links of the page are relative to it
+            await RedirectResponse(f"{path}/")(scope, receive, send)
+            return
+        whole = rest == "openapi.json" or rest.startswith(("v1/", "v2/"))
+        inner = f"/{rest}" if whole or not rest else f"/v1/{rest}"
+        await self._one({**scope, "path": inner, "raw_path": inner.encode()}, receive, send)
+
+
+def create_multi_app(
+    source: MultiSource,
+    artifacts: Mapping[str, bytes],
+    framework: Framework,
+    answer_seconds: float = ANSWER_SECONDS,
+    credentials: CredentialsFile | None = None,
+    ask_master: AskMaster = no_master,
+) -> ASGIApp:
+    """The API over many services. `artifacts` are the files agents fetch, by name.
+
+    `ask_master` and `credentials` are those of `create_app`; roles hold for all services.
+    """
+    app: FastAPI = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
+    router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
+    _add_services(router, source, framework, answer_seconds)
+    _add_monitoring(router, source)
+    add_events(router, source)
+    add_artifacts(router, artifacts)
+    app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def show_page() -> Response:
+        page = services_page(framework.name, source.view.services)
+        return Response(page, media_type="text/html", headers=HEADERS)
+
+    one = create_app(ChosenService(source), {}, answer_seconds, ask_master=ask_master)
+    return Access(ServicePaths(app, one, source), source, credentials)
+
+
+def _add_services(
+    router: APIRouter, source: MultiSource, framework: Framework, answer_seconds: float
+) -> None:
+    @router.get("/multi", tags=["services"])
+    async def list_services() -> Response:
+        """Every service of the framework."""
+        view = source.view
+        return as_json([_summary(view, name) for name in view.services])
+
+    @router.get("/multi/{name}", tags=["services"])
+    async def show_service(name: str) -> Response:
+        """One service, with its svc.yml and what that is rendered with."""
+        view = source.view
+        hosted = view.hosted[_known(view, name)]
+        shown = {
+            key: NOT_SHOWN if looks_secret(key) else value
+            for key, value in hosted.environment.items()
+        }
+        return as_json(
+            {
+                **_summary(view, hosted.name),
+                "yaml": hosted.yaml,
+                "environment": shown,
+                "files": sorted(hosted.files),
+            }
+        )
+
+    @router.post("/multi/{name}", tags=["services"])
+    async def host_service(name: str, request: Request) -> Response:
+        """Add a service, or give it a changed svc.yml.
+
+        The body is JSON with `yaml`, `environment` and `files`; a form with the field `yaml`; or
+        the YAML itself.
+        """
+        hosted, spec = await given_service(name, request, framework)
+        by = caller.get()
+        future = source.order(lambda id_: ev.HostService(id_, hosted, spec, by))
+        answer = await answered(future, f"service add {spec.name}", answer_seconds)
+        return as_json(answer.body, answer.status)
+
+    @router.delete("/multi/{name}", tags=["services"])
+    async def remove_service(name: str) -> Response:
+        """Uninstall a service: its tasks, its reservations and its volumes, for good."""
+        known = _known(source.view, name)
+        _chosen.set(known)
+        answer = await ask(ChosenService(source), Verb.UNINSTALL, known, answer_seconds)
+        return as_json({"message": answer.body["message"]}, answer.status)
+
+
+def _add_monitoring(router: APIRouter, source: MultiSource) -> None:
+    @router.get("/health", tags=["monitoring"])
+    async def show_health() -> Response:
+        """417 when a plan of any service has errors, 202 while any is under way, else 200."""
+        bodies = [health(view) for view in source.view.services.values()]
+        code = 200
+        if any(code >= 500 and body["status"] == "error" for code, body in bodies):
+            code = 417
+        elif not source.view.connected:
+            code = 503
+        elif any(each != 200 for each, _ in bodies):
+            code = 202
+        services = [body for _, body in bodies]
+        return as_json({"connected": source.view.connected, "services": services}, code)
+
+    @router.get("/state/frameworkId", tags=["state"])
+    async def show_framework_id() -> Response:
+        """The framework id as a list of one, as of a single service; empty before there is one."""
+        id_ = source.view.framework_id
+        return as_json([] if id_ is None else [id_])
+
+
+def _summary(view: MultiView, name: str) -> dict[str, Any]:
+    of_it = view.services[name]
+    _, body = health(of_it)
+    return {
+        "service": name,
+        "uninstall": of_it.uninstalling is not None,
+        "state": body["status"],
+        "message": body["message"],
+        "held": name in view.held,
+        "path": f"{SERVICE_PREFIX}{service_key(name)}/",
+    }
+
+
+def known_name(view: MultiView, given: str) -> str | None:
+    """The service that a path names: slashes of its name are `__` or dots there."""
+    for name in view.services:
+        bare = name.strip("/")
+        if given in (name, bare, service_key(name), bare.replace("/", ".")):
+            return name
+    return None
+
+
+def _known(view: MultiView, given: str) -> str:
+    name = known_name(view, given)
+    if name is None:
+        raise Unknown("service", given, view.services.keys())
+    return name
+
+
+def _view_of(source: MultiSource, name: str) -> View:
+    """Raises Unknown when the service has gone while the request was under way."""
+    view = source.view
+    if name not in view.services:
+        raise Unknown("service", name, view.services.keys())
+    return view.services[name]

@@ -1,0 +1,478 @@
+"""Many services in one framework: a core each, and what comes in goes to whom it concerns.
+
+Each service has a role of its own, which tells whose an offer is; task ids and the records tell
+whose a status is; a failed call goes back to the core that made it. All writes of a step are one
+commit. The cores know nothing of each other.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from holdfast.core import effects as ef
+from holdfast.core import events as ev
+from holdfast.core.core import KILL_AGAIN_SECONDS, MOST_REMEMBERED, Core
+from holdfast.core.discipline import SELECTED_PATH, Discipline
+from holdfast.core.hosted import (
+    HOSTED,
+    Hosted,
+    hosted_from_json,
+    hosted_path,
+    hosted_to_json,
+    record_path,
+    service_key,
+    split_path,
+)
+from holdfast.core.launch import LaunchSettings
+from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
+from holdfast.core.roles import subscribed_roles
+from holdfast.core.startup import (
+    BadRecord,
+    Stored,
+    is_being_uninstalled,
+    open_ledger,
+    open_uninstall,
+)
+from holdfast.core.statuses import operation_acknowledged, runs
+from holdfast.core.view import View
+from holdfast.core.withdrawal import Withdrawals
+from holdfast.mesos.messages import Offer, TaskStatus
+from holdfast.placement.owner import uses_gpus
+from holdfast.service.model import ServiceSpec
+from holdfast.state.store import LAST_RECORD, decode, encode
+
+MULTI_PATH = "multi"
+"""The record that says that these are the records of many services."""
+
+RECORD_FOLDERS = (
+    *("configs", "files", "intents", "journal", "paused", "plans", "pods", "retired", "uninstall"),
+)
+"""Where a service may have had records; they stay, empty, in a store that has folders."""
+
+STEP_SECONDS = 1.0
+"""How long a service to which nothing happens is left alone."""
+
+REFUSE_SECONDS = 3600.0
+UPDATE_AGAIN_SECONDS = 1.0
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MultiView:
+    """All services at one moment, by name. `held` are those that wait for their turn to grow."""
+
+    framework_id: str | None
+    connected: bool
+    services: Mapping[str, View]
+    hosted: Mapping[str, Hosted]
+    held: frozenset[str]
+
+    @property
+    def configs(self) -> Mapping[tuple[str, str], ServiceSpec]:
+        """Every configuration in use, by service and id."""
+        return {
+            (name, id_): spec
+            for name, view in self.services.items()
+            for id_, spec in view.configs.items()
+        }
+
+
+@dataclass(slots=True)
+class _Part:
+    """One service: its core, its records as they are stored, when it was last stepped."""
+
+    hosted: Hosted
+    core: Core
+    records: dict[str, Record]
+    stepped: float = 0.0
+    view: View | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.core.ledger
+
+    @property
+    def grows(self) -> bool:
+        """Whether it is deployed for the first time."""
+        return self.ledger.deployed is None and self.ledger.uninstalling is None
+
+
+class Composite:
+    """The decisions of all services. `step` is the only way in, as in `Core`."""
+
+    def __init__(
+        self,
+        stored: Stored,
+        settings: LaunchSettings,
+        new_id: Callable[[], str],
+        principal: str,
+        limit: int,
+        now: float,
+        core_type: type[Core] = Core,
+    ) -> None:
+        """Go on from these records. `limit` is how many services may grow at once, 0 for all.
+
+        Raises BadRecord, and ServiceError when a svc.yml that was taken cannot be read any more.
+        """
+        self._settings = settings
+        self._new_id = new_id
+        self._principal = principal
+        self._core_type = core_type
+        self._parts: dict[str, _Part] = {}
+        self._subscription: ev.Subscribed | None = None
+        self._shortage: ev.ShortageChanged | None = None
+        self._withdrawals = Withdrawals()
+        self._made: list[tuple[ef.Call, str]] = []
+        self._orders: list[ev.HostService] = []
+        self._killed: dict[str, float] = {}
+        self._told: tuple[tuple[str, ...], bool] | None = None
+        self._tell_at = 0.0
+        self._writes: dict[str, Record | None] = {}
+        self._out: list[ef.Effect] = []
+        self.roles: tuple[str, ...] = ()
+        self.suppressed_roles: tuple[str, ...] = ()
+        self.gpus = False
+        framework = stored.get(FRAMEWORK_PATH)
+        self.framework_id: str | None = framework["id"] if framework else None
+        self._discipline = Discipline(limit, stored.get(SELECTED_PATH, {}).get("services", ()))
+        if MULTI_PATH not in stored:
+            self._writes[MULTI_PATH] = {}
+        self._open_all(stored, now)
+        self._note_roles()
+
+    def _open_all(self, stored: Stored, now: float) -> None:
+        records: dict[str, dict[str, Record]] = {}
+        for path, data in stored.items():
+            key, rest = split_path(path)
+            if key:
+                records.setdefault(key, {})[rest] = data
+        for path, data in stored.items():
+            if not path.startswith(HOSTED):
+                continue
+            try:
+                hosted = hosted_from_json(data)
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadRecord(path, error) from error
+            of_it = records.pop(service_key(hosted.name), {})
+            spec = hosted.spec(self._principal)
+            errors: Sequence[str] = ()
+            if is_being_uninstalled(of_it):
+                ledger = open_uninstall(of_it, spec, now)
+            else:
+                ledger, errors = open_ledger(of_it, spec)
+            self._parts[hosted.name] = self._part(hosted, ledger, errors, of_it)
+        for key, of_it in records.items():
+            if not is_being_uninstalled(of_it):
+                raise BadRecord(f"{HOSTED}{key}", KeyError("the service has other records"))
+            self._delete(key, of_it)  # a crash kept the last of it
+
+    def _part(
+        self,
+        hosted: Hosted,
+        ledger: Ledger,
+        errors: Sequence[str],
+        records: Mapping[str, Record],
+    ) -> _Part:
+        if ledger.framework_id is None and self.framework_id is not None:
+            ledger.set_framework_id(self.framework_id)
+        core = self._core_type(ledger, self._settings, self._new_id, errors, shared=True)
+        return _Part(hosted, core, dict(records))
+
+    # -- the way in ---------------------------------------------------------------------------
+
+    def step(self, events: Iterable[ev.Event], now: float) -> list[ef.Effect]:
+        """As `Core.step`: each core concerned decides once, and so does each after a second."""
+        self._out = []
+        inboxes: dict[str, list[ev.Event]] = {name: [] for name in self._parts}
+        for event in events:
+            self._take(event, inboxes, now)
+        self._made = []
+        for name, part in list(self._parts.items()):
+            if inboxes[name] or now - part.stepped >= STEP_SECONDS:
+                self._step(name, part, inboxes[name], now)
+        self._host_ordered(now)
+        self._take_turns()
+        if self._subscription is not None:
+            self._out.extend(self._withdrawals.step(now)[0])
+        self._note_roles()
+        calls = [*self._update_framework(now), *_once(self._out)]
+        writes: list[ef.Effect] = [ef.Write(path, data) for path, data in self._writes.items()]
+        self._writes = {}
+        return writes + calls
+
+    def view(self, now: float) -> MultiView:
+        """A picture of all services; of each as it was after its last step."""
+        views = {}
+        for name, part in self._parts.items():
+            if part.view is None:
+                part.view = part.core.view(now)
+            views[name] = part.view
+        return MultiView(
+            framework_id=self.framework_id,
+            connected=self._subscription is not None,
+            services=views,
+            hosted={name: part.hosted for name, part in self._parts.items()},
+            held=frozenset(name for name in self._parts if self._holds(name)),
+        )
+
+    def journalled(self) -> Iterator[ef.Journalled]:
+        """The commands of former times, of all services, the oldest first."""
+        entries = [
+            replace(entry, service=name)
+            for name, part in self._parts.items()
+            for entry in part.core.journalled()
+        ]
+        yield from sorted(entries, key=lambda entry: entry.at)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def _take(self, event: ev.Event, inboxes: dict[str, list[ev.Event]], now: float) -> None:
+        match event:
+            case ev.OffersReceived(offers):
+                self._offers(offers, inboxes)
+                return
+            case ev.StatusReceived(status):
+                owner = self._owner_of(status.task_id)
+                if owner is None:
+                    self._stray(status, now)
+                else:
+                    inboxes[owner].append(event)
+                return
+            case ev.OperationStatusReceived(status):
+                self._out.extend(operation_acknowledged(status))
+                return
+            case ev.CallFailed():
+                self._call_failed(event, inboxes, now)
+                return
+            case ev.Command():
+                if event.service in inboxes:
+                    inboxes[event.service].append(event)
+                else:
+                    text = f"there is no service {event.service!r} here; nothing was changed"
+                    self._out.append(ef.Reply(event.id, 404, {"message": text}))
+                return
+            case ev.HostService():
+                self._orders.append(event)
+                return
+            case ev.Subscribed():
+                self._subscription = event
+                self._withdrawals.clear()
+                self._told = None
+                if event.framework_id != self.framework_id:
+                    self.framework_id = event.framework_id
+                    self._writes[FRAMEWORK_PATH] = {"id": event.framework_id}
+            case ev.Disconnected():
+                self._subscription = None
+                self._withdrawals.clear()
+            case ev.ShortageChanged():
+                self._shortage = event
+            case ev.FrameworkRemoved():
+                self._subscription = None
+            case ev.OfferRescinded() | ev.AgentFailed() | ev.AgentInspected() | ev.Tick():
+                pass
+        for inbox in inboxes.values():
+            inbox.append(event)
+
+    def _offers(self, offers: Iterable[Offer], inboxes: dict[str, list[ev.Event]]) -> None:
+        by_role = {
+            role: name
+            for name, part in self._parts.items()
+            for role in subscribed_roles(part.ledger)
+        }
+        sorted_: dict[str, list[Offer]] = {}
+        unwanted = []
+        for offer in offers:
+            name = by_role.get(offer.role)
+            if name is None or self._holds(name):
+                unwanted.append(offer.id)
+            else:
+                sorted_.setdefault(name, []).append(offer)
+        for name, of_it in sorted_.items():
+            inboxes[name].append(ev.OffersReceived(tuple(of_it)))
+        if unwanted:
+            self._out.append(ef.Decline(tuple(unwanted), REFUSE_SECONDS))
+
+    def _owner_of(self, task_id: str) -> str | None:
+        """The service whose records know the task; if none does, the one that its id names."""
+        prefix = task_id.partition("__")[0]
+        named = [n for n in self._parts if n.strip("/").replace("/", ".") == prefix]
+        for name in (*named, *self._parts):
+            if self._parts[name].ledger.owner_of(task_id) is not None:
+                return name
+        return named[0] if named else None
+
+    def _stray(self, status: TaskStatus, now: float) -> None:
+        """A task of no service that is known here, as `Core` takes one that no record knows."""
+        if status.uuid and status.agent_id:
+            self._out.append(ef.Acknowledge(status.task_id, status.agent_id, status.uuid))
+        early = now - self._killed.get(status.task_id, -1e9) < KILL_AGAIN_SECONDS
+        if not runs(status) or early or self._subscription is None:
+            return
+        if len(self._killed) > MOST_REMEMBERED:
+            self._killed.clear()
+        self._killed[status.task_id] = now
+        self._writes.setdefault(FRAMEWORK_PATH, {"id": self.framework_id})
+        self._out.append(ef.Kill(status.task_id, status.agent_id))
+        self._out.append(ef.Decision(f"killing {status.task_id}: it is of no service here"))
+
+    def _call_failed(
+        self, event: ev.CallFailed, inboxes: dict[str, list[ev.Event]], now: float
+    ) -> None:
+        maker = next((name for call, name in self._made if call is event.call), "")
+        if maker in inboxes:
+            inboxes[maker].append(event)
+            return
+        kind = type(event.call).__name__.upper()
+        self._out.append(ef.Decision(f"{kind} failed: {event.reason}"))
+        match event.call:
+            case ef.Accept() | ef.Decline():
+                self._withdrawals.failed(event.call, (), now)
+            case ef.UpdateFramework():
+                self._told = None
+                self._tell_at = now + UPDATE_AGAIN_SECONDS
+
+    # -- the cores ----------------------------------------------------------------------------
+
+    def _step(self, name: str, part: _Part, events: Sequence[ev.Event], now: float) -> None:
+        effects = part.core.step(events, now)
+        part.stepped = now
+        part.view = None
+        ended = any(isinstance(effect, ef.Wipe) for effect in effects)
+        roles = subscribed_roles(part.ledger)
+        for effect in effects:
+            match effect:
+                case ef.Write(path, data):
+                    self._write(name, part, path, data)
+                case ef.Decision() | ef.Journalled():
+                    self._out.append(replace(effect, service=name))
+                case ef.Suppress() | ef.Revive():
+                    if not ended:
+                        self._call(type(effect)(roles), name)
+                case ef.Wipe():
+                    pass
+                case _ if isinstance(effect, ef.CALL_TYPES):
+                    self._call(effect, name)
+                case _:
+                    self._out.append(effect)
+        if ended:
+            del self._parts[name]
+            self._writes[hosted_path(name)] = None
+            self._delete(service_key(name), part.records)
+
+    def _call(self, call: ef.Call, name: str) -> None:
+        self._out.append(call)
+        self._made.append((call, name))
+
+    def _write(self, name: str, part: _Part, path: str, data: Record | None) -> None:
+        if data is None:
+            part.records.pop(path, None)
+        else:
+            part.records[path] = data
+        self._writes[record_path(name, path)] = data
+
+    def _delete(self, key: str, records: Mapping[str, Record]) -> None:
+        """Delete the records, then their folders; at the very last what says that they go."""
+        folders = {*RECORD_FOLDERS, *(p.partition("/")[0] for p in records if "/" in p)}
+        for path in (*sorted(records.keys() - {LAST_RECORD}), *sorted(folders), LAST_RECORD):
+            self._writes[f"{key}:{path}"] = None
+
+    # -- services come, change and go ---------------------------------------------------------
+
+    def _host_ordered(self, now: float) -> None:
+        orders, self._orders = self._orders, []
+        for order in orders:
+            part = self._parts.get(order.hosted.name)
+            if part is not None and part.core.withdrawing:
+                self._orders.append(order)  # its launches must be settled first
+                continue
+            refused = self._refusal(order, part)
+            if refused is None:
+                self._host(order, part, now)
+            else:
+                status, text = refused
+                self._out.append(ef.Reply(order.id, status, {"message": text}))
+
+    def _refusal(self, order: ev.HostService, part: _Part | None) -> tuple[int, str] | None:
+        name = order.hosted.name
+        if part is not None and part.ledger.uninstalling is not None:
+            return 409, f"{name} is being uninstalled; add it again once that is done"
+        roles = set(subscribed_roles(Ledger(order.spec, "", {})))
+        for other, its in self._parts.items():
+            same_tasks = other.strip("/").replace("/", ".") == name.strip("/").replace("/", ".")
+            if other != name and (same_tasks or roles & set(subscribed_roles(its.ledger))):
+                text = f"{name} and {other}, which is hosted, would share roles or task ids"
+                return 409, f"{text}; choose another name. Nothing was changed"
+        return None
+
+    def _host(self, order: ev.HostService, before: _Part | None, now: float) -> None:
+        """Take the service up, or its change, as a process would that starts with it."""
+        name = order.hosted.name
+        records = _as_stored(before.records) if before else {}
+        ledger, errors = open_ledger(records, order.spec)
+        if errors:
+            text = f"the change is refused, and {name} stays as it is: {'; '.join(errors)}"
+            self._out.append(ef.Reply(order.id, 409, {"message": text}))
+            return
+        part = self._part(order.hosted, ledger, errors, records)
+        self._parts[name] = part
+        self._writes[hosted_path(name)] = hosted_to_json(order.hosted)
+        verb = ev.Verb.SERVICE_UPDATE if before else ev.Verb.SERVICE_ADD
+        done = "has the new svc.yml" if before else "is added"
+        reply = ef.Reply(order.id, 200, {"message": f"{name} {done}; its plan deploy shows more"})
+        self._out += [reply, ef.Decision(f"operator: {verb} {name}", name)]
+        entry = ledger.journal_command(ev.Command(order.id, verb, name, by=order.by), reply, now)
+        self._out.append(
+            ef.Journalled(now, entry.by, entry.what, entry.status, entry.text, service=name)
+        )
+        known = (self._shortage, self._subscription)
+        self._step(name, part, [event for event in known if event is not None], now)
+
+    def _take_turns(self) -> None:
+        before = self._discipline.selected
+        growing = [name for name, part in self._parts.items() if part.grows]
+        for name in self._discipline.choose(growing):
+            self._out.append(ef.Decision("it is its turn to be deployed", name))
+            if self._subscription is not None:
+                # What was offered to it until now was declined.
+                self._call(ef.Revive(subscribed_roles(self._parts[name].ledger)), name)
+        if self._discipline.selected != before:
+            self._writes[SELECTED_PATH] = {"services": list(self._discipline.selected)}
+
+    def _holds(self, name: str) -> bool:
+        return self._discipline.holds(name, self._parts[name].grows)
+
+    def _note_roles(self) -> None:
+        roles = {name: subscribed_roles(part.ledger) for name, part in self._parts.items()}
+        self.roles = tuple(sorted(role for of_it in roles.values() for role in of_it))
+        self.suppressed_roles = tuple(
+            sorted(
+                role
+                for name, of_it in roles.items()
+                if self._parts[name].core.suppressed
+                for role in of_it
+            )
+        )
+        self.gpus = any(uses_gpus(part.ledger.service) for part in self._parts.values())
+
+    def _update_framework(self, now: float) -> Iterator[ef.Effect]:
+        """Goes before all other calls: those for a role that the master does not know are lost."""
+        wanted = (self.roles, self.gpus)
+        if self._subscription is not None and wanted != self._told and now >= self._tell_at:
+            self._told = wanted
+            yield ef.UpdateFramework()
+
+
+def _once(effects: Iterable[ef.Effect]) -> Iterator[ef.Effect]:
+    """The effects, with the question for every task asked no more than once."""
+    asked = False
+    for effect in effects:
+        if effect == ef.Reconcile(()):
+            if asked:
+                continue
+            asked = True
+        yield effect
+
+
+def _as_stored(records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
+    return {path: decode(path, encode(data)) for path, data in records.items()}

@@ -1,0 +1,34 @@
+"""What a process leads, one service or many, as the rest of the process sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from holdfast.api.credentials import CredentialsFile
+from holdfast.api.orphan_routes import AskMaster
+from holdfast.engine import Decides, Engine
+from holdfast.service.model import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """The core that decides, and what the rest of the process asks of it, from any thread.
+
+    `configs` are the configurations that need secrets delivered, None when nothing is launched any
+    more; `ended` is whether there is no framework, and none to be made. `app` is the API.
+    """
+
+    core: Decides[Any]
+    framework_id: str | None
+    roles: Callable[[], Sequence[str]]
+    suppressed_roles: Callable[[], Sequence[str]]
+    gpus: Callable[[], bool]
+    app: Callable[
+        [Engine[Any], Mapping[str, bytes], CredentialsFile | None, AskMaster],
+        ASGIApp,
+    ]
+    configs: Mapping[str, ServiceSpec] | None
+    deregisters: Callable[[], bool] = lambda: False
+    ended: bool = False

@@ -1,0 +1,81 @@
+"""The start of a framework of many services: from its records alone, they know its services."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from holdfast.api.multi import create_multi_app
+from holdfast.core.launch import LaunchSettings
+from holdfast.core.multi import MULTI_PATH, Composite
+from holdfast.core.startup import BadRecord
+from holdfast.framework import Framework
+from holdfast.leading import Leading
+from holdfast.service.problems import ServiceError
+from holdfast.service.service_section import DEFAULT_USER
+from holdfast.state.store import Record
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def multi_options(command: F) -> F:
+    """The command with the options of a framework of many services."""
+    for decorate in (
+        click.option(
+            "--reserve-discipline",
+            type=click.IntRange(0),
+            envvar="RESERVE_DISCIPLINE",
+            default=0,
+            help="How many services may be deployed for the first time at once; 0: all.",
+        ),
+        click.option(
+            "--principal", envvar="FRAMEWORK_PRINCIPAL", help="Of --multi: NAME-principal."
+        ),
+        click.option("--user", envvar="FRAMEWORK_USER", default=DEFAULT_USER, help="Of --multi."),
+        click.option("--multi", metavar="NAME", help="The framework that many services share."),
+    ):
+        command = decorate(command)
+    return command
+
+
+class CannotStart(Exception):
+    """The records are none of many services, or cannot be read. Nothing was changed."""
+
+
+def is_multi(stored: Mapping[str, Record]) -> bool:
+    """Whether the records are those of a framework of many services."""
+    return MULTI_PATH in stored
+
+
+def lead_many(
+    framework: Framework,
+    stored: Mapping[str, Record],
+    settings: LaunchSettings,
+    new_id: Callable[[], str],
+    limit: int,
+) -> Leading:
+    """Go on with the services in the records. Raises CannotStart."""
+    if stored and not is_multi(stored):
+        raise CannotStart(
+            f"The records of {framework.name} are those of a single service. Nothing was changed,"
+            " and its tasks run on. Start its scheduler with its svc.yml, or choose another name"
+            " for the framework of many services."
+        )
+    try:
+        core = Composite(stored, settings, new_id, framework.principal, limit, time.time())
+    except (BadRecord, ServiceError) as error:
+        raise CannotStart(str(error)) from error
+    return Leading(
+        core=core,
+        framework_id=core.framework_id,
+        roles=lambda: core.roles,
+        suppressed_roles=lambda: core.suppressed_roles,
+        gpus=lambda: core.gpus,
+        app=lambda engine, artifacts, credentials, ask_master: create_multi_app(
+            engine, artifacts, framework, credentials=credentials, ask_master=ask_master
+        ),
+        configs={
+            f"{name}:{id_}": spec for (name, id_), spec in core.view(time.time()).configs.items()
+        },
+    )

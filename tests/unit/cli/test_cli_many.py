@@ -1,0 +1,145 @@
+"""`holdfast service` against the API of a framework of many services, with its real core."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from holdfast.api.multi import create_multi_app
+from holdfast.api.server import ApiServer
+from holdfast.core import effects as ef
+from holdfast.core import events as ev
+from holdfast.core.launch import LaunchSettings
+from holdfast.core.multi import Composite, MultiView
+from holdfast.engine import Engine
+from holdfast.framework import Framework
+from holdfast.mesos.channel import SENT, CallResult
+from holdfast.state.memory import MemoryStore
+from holdfast_cli.main import main
+
+SVC_YML = """
+name: /team/web
+scheduler: {principal: another}
+pods:
+  node:
+    count: 1
+    tasks:
+      server:
+        {goal: RUNNING, cmd: "run {{MORE}}", cpus: 0.1, memory: 32,
+         configs: {main: {template: main.tmpl, dest: main.conf}}}
+"""
+Run = Callable[..., Result]
+
+
+class Link:
+    """A master that takes everything."""
+
+    def call(self, message: object) -> CallResult:
+        return SENT
+
+    def teardown(self) -> CallResult:
+        raise AssertionError("nothing is torn down here")
+
+    def update_framework(self) -> CallResult:
+        return SENT
+
+
+@pytest.fixture
+def engine() -> Iterator["Engine[MultiView]"]:
+    import threading
+
+    ids = (f"id{n}" for n in itertools.count())
+    settings = LaunchSettings("http://s/e.pyz", "s", 8080)
+    core = Composite({}, settings, lambda: next(ids), "ours", 0, 0.0)
+
+    def ask(question: ef.InspectAgent) -> None:
+        raise AssertionError("there are no agents")
+
+    engine = Engine(core, MemoryStore(), Link(), lambda: next(ids), ask)
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    yield engine
+    engine.stop()
+    thread.join()
+
+
+@pytest.fixture
+def url(engine: "Engine[MultiView]") -> Iterator[str]:
+    app = create_multi_app(engine, {"e.pyz": b"x"}, Framework("many", "root", "ours", "zk:2181"))
+    server = ApiServer(app, "127.0.0.1", 0)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.stop()
+
+
+@pytest.fixture
+def run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    Path("svc.yml").write_text(SVC_YML)
+    Path("main.tmpl").write_text("port=1")
+    Path("svc.env").write_text("MORE=slowly\nDB_PASSWORD=x\n")
+
+    def run(*arguments: str, typed: str = "", below: str = "") -> Result:
+        runner = CliRunner(env={"HOLDFAST_URL": f"{url}{below}"})
+        return runner.invoke(main, arguments, typed)
+
+    return run
+
+
+def test_add_list_update_remove(run: Run, engine: "Engine[MultiView]") -> None:
+    assert "no service yet" in run("service", "list").output
+    added = run("service", "add", "svc.yml", "--env-file", "svc.env")
+    assert added.exit_code == 0, added.output
+    assert "/team/web is added" in added.output
+    assert "/team/web" in run("service", "list").output
+    spec = engine.view.services["/team/web"].service
+    assert spec.pods[0].tasks[0].cmd == "run slowly"
+    assert spec.pods[0].tasks[0].configs[0].content == "port=1"
+    assert spec.principal == "ours"
+    assert run("service", "add", "svc.yml").exit_code == 5
+    Path("svc.env").write_text("MORE=faster\n")
+    assert run("service", "update", "svc.yml", "--env-file", "svc.env").exit_code == 0
+    spec = engine.view.services["/team/web"].service
+    assert spec.pods[0].tasks[0].cmd == "run faster"
+    assert run("service", "remove", "/team/web", typed="web\n").exit_code == 1
+    assert engine.view.services["/team/web"].uninstalling is None
+    removed = run("service", "remove", "/team/web", typed="/team/web\n")
+    assert removed.exit_code == 0, removed.output
+    assert "are not touched" in removed.output
+
+
+def test_orders_for_one_service_go_to_its_path(run: Run) -> None:
+    assert run("service", "add", "svc.yml").exit_code == 0
+    shown = run("plan", "show", "deploy", below="/v1/service/team__web")
+    assert shown.exit_code == 0, shown.output
+    assert "node-0" in shown.output
+    assert run("plan", "show", "deploy", below="/v1/service/nobody").exit_code == 4
+    listed = run("events", "--json", below="/v1/service/team.web")
+    assert "service add" in listed.output
+
+
+def test_what_is_wrong_is_told(run: Run, engine: "Engine[MultiView]") -> None:
+    assert run("service", "update", "svc.yml").exit_code == 4
+    Path("svc.yml").write_text("name: web\npods: {}\n")
+    assert run("service", "add", "svc.yml").exit_code == 9
+    assert run("service", "remove", "web", "--yes-uninstall", "web").exit_code == 4
+    assert engine.view.services == {}
+
+
+def test_passwords_are_not_shown(run: Run, url: str, engine: "Engine[MultiView]") -> None:
+    import requests
+
+    assert run("service", "add", "svc.yml", "--env-file", "svc.env").exit_code == 0
+    shown = requests.get(f"{url}/v1/multi/team__web", timeout=5).json()
+    assert shown["environment"]["DB_PASSWORD"] == "(not shown)"
+    assert shown["environment"]["MORE"] == "slowly"
+    assert shown["files"] == ["main.tmpl"]
+    assert requests.get(f"{url}/v1/health", timeout=5).status_code == 503
+    assert requests.get(f"{url}/", timeout=5).text.count("/team/web") == 1
+    assert "node" in requests.get(f"{url}/v1/service/team__web/", timeout=5).text
+    assert requests.get(f"{url}/v1/artifacts/e.pyz", timeout=5).content == b"x"
+    page = requests.get(f"{url}/v1/service/team__web/v1/plans", timeout=5)
+    assert page.json() == requests.get(f"{url}/v1/service/team__web/plans", timeout=5).json()
+    engine.post(ev.Tick())

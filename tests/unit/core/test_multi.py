@@ -1,0 +1,280 @@
+"""Many services in one framework: who hears what, and that nobody hears more."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from holdfast.core import effects as ef
+from holdfast.core import events as ev
+from holdfast.core.discipline import Discipline
+from holdfast.core.events import Verb
+from holdfast.core.hosted import Hosted
+from holdfast.core.multi import Composite
+from holdfast.core.startup import BadRecord
+from holdfast.mesos.messages import TaskState, TaskStatus
+from holdfast.plans.plan import Status
+from tests.unit.core.offers import service
+from tests.unit.core.world import MASTER, SETTINGS, Agent, World
+
+YAML = """
+name: {{NAME}}
+pods:
+  node:
+    count: 2
+    placement: '[["hostname", "UNIQUE"]]'
+    tasks:
+      server: {goal: RUNNING, cmd: "run {{MORE}}", cpus: 0.5, memory: 64,
+               volume: {path: data, type: ROOT, size: 10}}
+"""
+
+
+def hosted(name: str, more: str = "") -> Hosted:
+    return Hosted(name, YAML, {"NAME": name, "MORE": more}, {})
+
+
+class MultiWorld(World):
+    """A scheduler of many services: an agent makes each role an offer of its own."""
+
+    def __init__(self, *names: str, limit: int = 0) -> None:
+        self.limit = limit
+        self.failing: list[ef.Effect] = []
+        super().__init__(service(), agents=3)
+        for name in names:
+            assert self.host(name) == 200
+
+    def start(self, *_: object) -> None:
+        ids = (f"id{n}" for n in itertools.count((self.store.commits + 1) * 1000))
+        self.multi = Composite(
+            self.store.load(), SETTINGS, lambda: next(ids), "ours", self.limit, self.now
+        )
+        self.core = self.multi  # type: ignore[assignment]
+        self.step(ev.Subscribed("framework", MASTER))
+        for agent in self.agents.values():
+            if agent.reachable:
+                self._reconcile(agent)
+
+    def host(self, name: str, more: str = "") -> int:
+        what = hosted(name, more)
+        effects = self.step(ev.HostService("h", what, what.spec("ours")))
+        return self._answered(effects)
+
+    def command(self, verb: Verb, target: str, service: str) -> int:
+        return self._answered(self.step(ev.Command("c", verb, target, service=service)))
+
+    def _answered(self, effects: list[ef.Effect]) -> int:
+        (reply,) = [e for e in effects if isinstance(e, ef.Reply)]
+        self.answer = str(reply.body["message"])
+        return reply.status
+
+    def round(self, after: float = 1.0) -> None:
+        number = next(self._offer_numbers)
+        offers = []
+        live = [agent for agent in self.agents.values() if agent.reachable]
+        for agent in live:
+            for turn, role in enumerate(self.multi.roles):
+                free = 8.0 if (number + turn) % len(self.multi.roles) == 0 else 0.0
+                part = Agent(agent.number, tasks=agent.tasks)
+                part.reserved = {
+                    key: resource
+                    for key, resource in agent.reserved.items()
+                    if resource["reservations"][-1]["role"] == role
+                }
+                held = {key[0] for key in part.reserved}
+                part.tasks = {
+                    id_: running
+                    for id_, running in agent.tasks.items()
+                    if self._label(running.info) in held
+                }
+                made = part.offer(f"{number}/agent-{agent.number}/{role}", free)
+                offers.append(replace(made, role=role))
+        self.step(ev.OffersReceived(tuple(offers)), after=after)
+        for agent in live:
+            for running in list(agent.tasks.values()):
+                if running.to_report and running.info["task_id"]["value"] in agent.tasks:
+                    self._report(agent, running, running.to_report.pop(0))
+
+    @staticmethod
+    def _label(info: dict[str, object]) -> str:
+        resources: list[dict[str, object]] = info["resources"]  # type: ignore[assignment]
+        labels = resources[0]["reservations"][-1]["labels"]["labels"]  # type: ignore[index]
+        return str(next(each["value"] for each in labels if each["key"] == "resource_id"))
+
+    def well(self, *names: str) -> bool:
+        views = self.multi.view(self.now).services
+        return all(plan.status is Status.COMPLETE for name in names for plan in views[name].plans)
+
+    def task_ids(self, service: str) -> set[str]:
+        prefix = service.strip("/").replace("/", ".") + "__"
+        return {id_ for a in self.agents.values() for id_ in a.tasks if id_.startswith(prefix)}
+
+
+@pytest.fixture
+def two() -> MultiWorld:
+    world = MultiWorld("one", "/team/two")
+    world.until(lambda: world.well("one", "/team/two"))
+    return world
+
+
+def test_each_service_is_deployed_under_its_own_role(two: MultiWorld) -> None:
+    assert two.multi.roles == ("one-role", "team__two-role")
+    assert len(two.task_ids("one")) == len(two.task_ids("/team/two")) == 2
+    for agent in two.agents.values():
+        for resource in agent.reserved.values():
+            held = resource["reservations"][-1]
+            labels = {each["key"]: each["value"] for each in held["labels"]["labels"]}
+            assert held["role"] == f"{labels['service'].strip('/').replace('/', '__')}-role"
+            assert held["principal"] == "ours"
+    paths = set(two.store.load())
+    assert {"multi", "framework", "services/one", "services/team__two"} <= paths
+    assert {"one:pods/node-0", "team__two:pods/node-0", "one:target"} <= paths
+
+
+def test_a_restart_goes_on_with_all_of_them(two: MultiWorld) -> None:
+    before = two.task_ids("one") | two.task_ids("/team/two")
+    two.forget()
+    two.start()
+    two.settle()
+    assert two.well("one", "/team/two")
+    assert two.launched == []
+    assert two.killed == []
+    assert two.task_ids("one") | two.task_ids("/team/two") == before
+
+
+def test_an_update_restarts_the_one_and_not_the_other(two: MultiWorld) -> None:
+    one, other = two.task_ids("one"), two.task_ids("/team/two")
+    volumes = {key: r for a in two.agents.values() for key, r in a.reserved.items()}
+    assert two.host("one", "faster") == 200
+    two.until(lambda: not one & two.task_ids("one") and two.well("one"))
+    assert two.task_ids("/team/two") == other
+    assert {key: r for a in two.agents.values() for key, r in a.reserved.items()} == volumes
+    two.forget()
+    two.start()
+    two.settle()
+    assert two.launched == []
+
+
+def test_what_cannot_be_changed_is_refused_and_nothing_stored(two: MultiWorld) -> None:
+    smaller = YAML.replace("count: 2", "count: 1")
+    what = Hosted("one", smaller, {"NAME": "one"}, {})
+    before = two.store.load()
+    effects = two.step(ev.HostService("h", what, what.spec("ours")))
+    assert two._answered(effects) == 409
+    assert "stays as it is" in two.answer
+    assert two.store.load() == before
+
+
+def test_names_that_would_share_a_role_or_task_ids_are_refused(two: MultiWorld) -> None:
+    for name in ("team/two", "team.two"):
+        assert two.host(name) == 409, name
+    assert set(two.multi.view(two.now).services) == {"one", "/team/two"}
+
+
+def test_a_removed_service_leaves_nothing_and_the_other_alone(two: MultiWorld) -> None:
+    other = two.task_ids("/team/two")
+    assert two.command(Verb.UNINSTALL, "one", "one") == 200
+    assert two.host("one") == 409
+    two.until(lambda: "one" not in two.multi.view(two.now).services)
+    assert two.multi.roles == ("team__two-role",)
+    assert two.torn_down == 0
+    assert not two.task_ids("one")
+    roles = {
+        r["reservations"][-1]["role"] for a in two.agents.values() for r in a.reserved.values()
+    }
+    assert roles == {"team__two-role"}
+    assert not [path for path in two.store.load() if path.startswith(("one", "services/one"))]
+    assert two.task_ids("/team/two") == other
+    assert two.host("one") == 200
+    two.until(lambda: two.well("one", "/team/two"))
+
+
+def test_a_removal_that_was_cut_short_is_brought_to_its_end(two: MultiWorld) -> None:
+    two.command(Verb.UNINSTALL, "one", "one")
+    two.store.commit([("services/one", None), ("one:target", None)])
+    two.start()
+    assert set(two.multi.view(two.now).services) == {"/team/two"}
+    assert not [path for path in two.store.load() if path.startswith("one")]
+
+
+def test_records_without_their_service_stop_the_start(two: MultiWorld) -> None:
+    two.store.commit([("services/one", None)])
+    with pytest.raises(BadRecord):
+        two.start()
+
+
+def test_roles_are_told_before_any_other_call() -> None:
+    world = MultiWorld()
+    what = hosted("one")
+    effects = world.step(ev.HostService("h", what, what.spec("ours")))
+    calls = [e for e in effects if isinstance(e, ef.CALL_TYPES)]
+    assert isinstance(calls[0], ef.UpdateFramework)
+    failed = ev.CallFailed(calls[0], "busy", sent=False)
+    assert ef.UpdateFramework() not in world.step(failed)
+    assert ef.UpdateFramework() in world.step(after=1.0)
+
+
+def test_wishes_for_offers_name_the_role(two: MultiWorld) -> None:
+    two.settle(20)
+    assert two.multi.suppressed_roles == two.multi.roles
+    effects = two.step(ev.Command("c", Verb.POD_REPLACE, "node-0", service="one"), after=1.0)
+    effects += two.step(after=1.0)
+    revived = [e.roles for e in effects if isinstance(e, ef.Revive)]
+    assert revived
+    assert set(revived) == {("one-role",)}
+    assert two.multi.suppressed_roles == ("team__two-role",)
+
+
+def test_a_failed_call_goes_back_to_whoever_made_it(two: MultiWorld) -> None:
+    effects = two.step(ev.Command("c", Verb.POD_RESTART, "node-0", service="one"))
+    (kill,) = [e for e in effects if isinstance(e, ef.Kill)]
+    assert kill.task_id.startswith("one__")
+    two.step(ev.CallFailed(kill, "no answer", sent=True))
+    views = two.multi.view(two.now).services
+    assert views["one"].counters["calls.failed"] == 1
+    assert "calls.failed" not in views["/team/two"].counters
+
+
+def test_a_task_that_no_service_knows_is_killed_and_known_ones_are_not(two: MultiWorld) -> None:
+    for id_ in ("one__node-0-server__old", "gone__x-0-y__1", "nonsense"):
+        status = TaskStatus(id_, TaskState.RUNNING, agent_id="agent-1", uuid="uuid")
+        effects = two.step(ev.StatusReceived(status), after=10.0)
+        assert [e.task_id for e in effects if isinstance(e, ef.Kill)] == [id_]
+        assert [e.task_id for e in effects if isinstance(e, ef.Acknowledge)] == [id_]
+        assert [e for e in effects if isinstance(e, ef.Write)], "a fenced scheduler finds out"
+    for id_ in two.task_ids("one"):
+        status = TaskStatus(id_, TaskState.RUNNING, agent_id="agent-1", uuid="uuid")
+        effects = two.step(ev.StatusReceived(status))
+        assert not [e for e in effects if isinstance(e, ef.Kill)]
+
+
+def test_offers_for_a_role_of_nobody_are_declined(two: MultiWorld) -> None:
+    stranger = replace(two.agents["agent-1"].offer("1/agent-1/x", 4.0), role="gone-role")
+    effects = two.step(ev.OffersReceived((stranger,)))
+    (decline,) = [e for e in effects if isinstance(e, ef.Decline)]
+    assert decline.offer_ids == ("1/agent-1/x",)
+    again = two.step(ev.CallFailed(decline, "busy", sent=False))
+    assert [e.offer_ids for e in again if isinstance(e, ef.Decline)] == [("1/agent-1/x",)]
+
+
+def test_a_command_for_a_service_that_is_not_there(two: MultiWorld) -> None:
+    assert two.command(Verb.POD_RESTART, "node-0", "three") == 404
+
+
+def test_with_discipline_one_grows_after_the_other() -> None:
+    world = MultiWorld("one", "two", limit=1)
+    assert world.multi.view(world.now).held == {"two"}
+    while not world.well("one"):
+        assert not world.task_ids("two")
+        world.round()
+    world.start()
+    world.until(lambda: world.well("one", "two"))
+    assert world.multi.view(world.now).held == frozenset()
+
+
+def test_the_turn_is_kept_until_the_service_has_grown() -> None:
+    discipline = Discipline(1, ["b"])
+    assert discipline.choose(["a", "b", "c"]) == ()
+    assert discipline.holds("a", True)
+    assert not discipline.holds("a", False)
+    assert discipline.choose(["a", "c"]) == ("a",)
+    assert Discipline(0).choose(["a"]) == ()
