@@ -13,8 +13,11 @@ from urllib.parse import quote
 
 import click
 
+from holdfast_cli import cosmos
 from holdfast_cli.connection import DEFAULT_URL, Access, Connection, Reply
+from holdfast_cli.cosmos import Cosmos
 from holdfast_cli.errors import Unreachable
+from holdfast_cli.exchanges import show_exchanges
 from holdfast_cli.main import PLAYGROUND
 from holdfast_cli.main import main as holdfast
 
@@ -51,7 +54,7 @@ def command(name: str, environment: Mapping[str, str]) -> click.Group:
     """The commands of `holdfast`, about the service of that name on the attached cluster."""
 
     @click.group(
-        commands={key: one for key, one in holdfast.commands.items() if key != PLAYGROUND},
+        commands=_commands(),
         context_settings={"help_option_names": ["-h", "--help"]},
         help=f"{INFO}.",
         epilog=holdfast.help.rpartition("\n\n")[2] if holdfast.help else None,
@@ -62,11 +65,28 @@ def command(name: str, environment: Mapping[str, str]) -> click.Group:
         show_default=True,
         help="The service, at any place among the arguments.",
     )
+    @click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        default=bool(environment.get("DCOS_VERBOSITY")),
+        help="Tell each HTTP exchange, without secrets.",
+    )
     @click.pass_context
-    def group(context: click.Context, name: str) -> None:
+    def group(context: click.Context, name: str, verbose: bool) -> None:
+        if verbose:
+            show_exchanges()
         context.obj = connection(name, environment)
+        cosmos.use(context, package_service(name, environment))
 
     return group
+
+
+def _commands() -> dict[str, click.Command]:
+    """Those of `holdfast`; what Cosmos does on DC/OS is done by it."""
+    left_out = (PLAYGROUND, "completion")  # `dcos` completes by itself
+    ours = {key: one for key, one in holdfast.commands.items() if key not in left_out}
+    return {**ours, "describe": cosmos.describe, "update": cosmos.update}
 
 
 def hoisted(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -103,21 +123,31 @@ class _Detached(Connection):
 
 def connection(name: str, environment: Mapping[str, str]) -> Connection:
     """The way to a service through Admin Router."""
-    cluster = (environment.get("DCOS_URL") or environment.get("DCOS_DCOS_URL") or "").rstrip("/#")
+    cluster = _cluster(environment)
     if not cluster:
         return _Detached()
+    return Connection(f"{cluster}/service/{quote(name.strip('/'))}", _access(environment))
+
+
+def package_service(name: str, environment: Mapping[str, str]) -> Cosmos | None:
+    """Cosmos of the attached cluster, None while there is none."""
+    cluster = _cluster(environment)
+    return Cosmos(cluster, name.strip("/"), _access(environment)) if cluster else None
+
+
+def _cluster(environment: Mapping[str, str]) -> str:
+    return (environment.get("DCOS_URL") or environment.get("DCOS_DCOS_URL") or "").rstrip("/#")
+
+
+def _access(environment: Mapping[str, str]) -> Access:
     token = environment.get("DCOS_ACS_TOKEN")
-    path = quote(name.strip("/"))
-    return Connection(
-        f"{cluster}/service/{path}",
-        Access(
-            headers={"Authorization": f"token={token}"} if token else {},
-            verify=verification(environment),
-            elsewhere="Is this the right cluster? See `dcos config show core.dcos_url`.",
-            stranger="its scheduler does not run now, or you mean another service: --name=NAME",
-            login="Run `dcos auth login`, or ask for the permission.",
-            certificate="See `dcos config show core.ssl_verify`.",
-        ),
+    return Access(
+        headers={"Authorization": f"token={token}"} if token else {},
+        verify=verification(environment),
+        elsewhere="Is this the right cluster? See `dcos config show core.dcos_url`.",
+        stranger="its scheduler does not run now, or you mean another service: --name=NAME",
+        login="Run `dcos auth login`, or ask for the permission.",
+        certificate="See `dcos config show core.ssl_verify`.",
     )
 
 

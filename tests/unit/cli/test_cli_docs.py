@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from holdfast_cli import dcos
 from holdfast_cli.main import PLAYGROUND, main
 from tests.unit.cli.help_texts import GOLDEN, help_texts
 
@@ -27,6 +28,7 @@ def leaves(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], cl
 
 
 COMMANDS = {" ".join(words): command for words, command in leaves(main)}
+ON_DCOS = {" ".join(words): command for words, command in leaves(dcos.command("holdfast", {}))}
 ROWS = [row for row in PAGE.splitlines() if row.startswith("| `")]
 EXAMPLES = [
     shlex.split(part, comments=True)[1:]
@@ -37,11 +39,12 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", sorted({*COMMANDS, *ON_DCOS}))
 def test_a_command_has_an_entry_with_its_options(words: str) -> None:
     entry = " ".join(row for row in ROWS if re.search(rf"`{words}[ `]", row.split("|")[1]))
     assert entry, f"docs/cli.md lacks {words}"
-    for parameter in COMMANDS[words].params:
+    both = [tree[words] for tree in (COMMANDS, ON_DCOS) if words in tree]
+    for parameter in (parameter for command in both for parameter in command.params):
         if isinstance(parameter, click.Option):
             options = set(parameter.opts) - OF_ALL
             assert not options or any(option in entry for option in options), options
@@ -71,7 +74,7 @@ def test_an_example_is_understood(
 
 
 def test_no_entry_is_of_a_command_that_is_no_more() -> None:
-    known = {*COMMANDS, PLAYGROUND}
+    known = {*COMMANDS, *ON_DCOS, PLAYGROUND}
     for row in ROWS:
         for text in re.findall(r"`([^`]+)`", row.split("|")[1]):
             words = text.split()
