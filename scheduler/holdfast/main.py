@@ -31,7 +31,7 @@ from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
-from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import InverseOffer, MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.placement.owner import role_for, roles, uses_gpus
 from holdfast.secrets.settings import SecretSettings, SettingsError, secret_space
@@ -111,6 +111,12 @@ class Listener:
 
     def rescinded(self, offer_id: str) -> None:
         self._post(ev.OfferRescinded(offer_id))
+
+    def inverse_offers(self, offers: tuple[InverseOffer, ...]) -> None:
+        self._post(ev.InverseOffersReceived(offers))
+
+    def inverse_rescinded(self, offer_id: str) -> None:
+        self._post(ev.InverseOfferRescinded(offer_id))
 
     def status(self, status: TaskStatus) -> None:
         self._post(ev.StatusReceived(status))

@@ -88,6 +88,7 @@ class Agenda:
         self._down: dict[str, SortedSet[str]] = {}
         self._held = HeldBack()
         self._outcomes: dict[str, Outcome] = {}
+        self._going: frozenset[str] = frozenset()
         self.wanted: SortedDict[Rank, Wanted] = SortedDict()
         """The tasks to start, in the order of the service."""
         self.shortage = Shortage()
@@ -98,6 +99,19 @@ class Agenda:
         if shortage != self.shortage:
             self.shortage = shortage
             self._look_again(name for name, known in self._outcomes.items() if known.reason)
+
+    def set_going(self, agents: frozenset[str]) -> None:
+        """From now on what is on these agents counts as down: they are being serviced."""
+        changed = agents ^ self._going
+        self._going = agents
+        on_agent = self._ledger.index.on_agent
+        self._look_again(name for agent_id in sorted(changed) for name in on_agent(agent_id))
+
+    def down_of(self, pod_type: str) -> set[str]:
+        """The wanted instances of a type that are down at this moment, after all that happened."""
+        ledger = self._ledger
+        names = (f"{pod_type}-{index}" for index in range(ledger.service.pod(pod_type).count))
+        return {n for n in names if (pod := ledger.pods.get(n)) is not None and self._is_down(pod)}
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
@@ -400,7 +414,9 @@ class Agenda:
         return None if len(down) < most else Reason("", most=most, pod_type=pod.type)
 
     def _is_down(self, pod: Pod) -> bool:
-        """Whether an instance that was launched does not serve now."""
+        """Whether an instance that was launched does not serve now, or is about to go down."""
+        if pod.reservation is not None and pod.reservation.agent_id in self._going:
+            return True
         if not pod.tasks:
             return pod.deployed is not None or pod.hook == REPLACE
         if replace_steps(self._ledger.service, pod):

@@ -17,6 +17,7 @@ from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.statuses import never_started
 from holdfast.mesos.messages import Offer, TaskState
+from holdfast.placement.absence import about_to_go
 from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
 from holdfast.placement.owner import role_for
@@ -219,7 +220,7 @@ class Allocation:
         ):
             if pool.role != owner.role(wanted.spec.pre_reserved_role):
                 continue
-            cannot = self._inspections.refusal(wanted.spec, pool, now)
+            cannot = about_to_go(pool, now) or self._inspections.refusal(wanted.spec, pool, now)
             placed = cannot or place(
                 owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id
             )

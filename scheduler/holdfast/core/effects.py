@@ -29,6 +29,20 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptInverse:
+    """ACCEPT_INVERSE_OFFERS: these machines may be serviced; asked again after `refuse_seconds`."""
+
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineInverse:
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Suppress:
     pass
 
@@ -111,7 +125,27 @@ class Journalled:
     text: str
 
 
-Call = Accept | Decline | Suppress | Revive | Kill | Reconcile | Teardown
-CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile, Teardown)
+Call = (
+    Accept
+    | Decline
+    | AcceptInverse
+    | DeclineInverse
+    | Suppress
+    | Revive
+    | Kill
+    | Reconcile
+    | Teardown
+)
+CALL_TYPES = (
+    Accept,
+    Decline,
+    AcceptInverse,
+    DeclineInverse,
+    Suppress,
+    Revive,
+    Kill,
+    Reconcile,
+    Teardown,
+)
 Ack = Acknowledge | AcknowledgeOperation
 Effect = Write | Wipe | Call | Ack | InspectAgent | Reply | Decision | Journalled

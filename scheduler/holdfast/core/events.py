@@ -6,7 +6,14 @@ from enum import StrEnum
 
 from holdfast.core.confidential import Shortage
 from holdfast.core.effects import Call
-from holdfast.mesos.messages import AgentFeatures, MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import (
+    AgentFeatures,
+    InverseOffer,
+    MasterInfo,
+    Offer,
+    OperationStatus,
+    TaskStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,18 @@ class OffersReceived:
 
 @dataclass(frozen=True, slots=True)
 class OfferRescinded:
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOffersReceived:
+    """Machines are to be serviced: may what runs there be taken down?"""
+
+    offers: tuple[InverseOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOfferRescinded:
     offer_id: str
 
 
@@ -129,6 +148,8 @@ Event = (
     | Disconnected
     | OffersReceived
     | OfferRescinded
+    | InverseOffersReceived
+    | InverseOfferRescinded
     | StatusReceived
     | OperationStatusReceived
     | AgentFailed

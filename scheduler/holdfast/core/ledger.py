@@ -6,6 +6,7 @@ from typing import Any
 from immutables import Map
 
 from holdfast import records
+from holdfast.core import upkeep
 from holdfast.core.effects import Reply
 from holdfast.core.events import Command
 from holdfast.core.index import Index
@@ -59,6 +60,7 @@ class Ledger:
         intents: Mapping[str, DestroyIntent] | None = None,
         orders: Mapping[str, Orders] | None = None,
         files: Mapping[str, str] | None = None,
+        windows: Mapping[str, upkeep.Window] | None = None,
         journal: Iterable[Entry] = (),
         deployed: str | None = None,
         updating: bool = False,
@@ -80,6 +82,7 @@ class Ledger:
         self.orders: dict[str, Orders] = dict(orders or {})
         self.journal = Journal(journal)
         self.files: dict[str, str] = dict(files or {})
+        self.windows: dict[str, upkeep.Window] = dict(windows or {})
         self.deployed = deployed
         self.updating = updating
         self.uninstalling = uninstalling
@@ -152,6 +155,14 @@ class Ledger:
         """Nothing is to be written any more: the store is about to be wiped."""
         self.uninstalling = record
         self._writes = {}
+
+    def put_window(self, window: upkeep.Window) -> None:
+        self.windows[window.agent_id] = window
+        self._write(upkeep.window_path(window.agent_id), upkeep.window_to_json(window))
+
+    def drop_window(self, agent_id: str) -> None:
+        del self.windows[agent_id]
+        self._write(upkeep.window_path(agent_id), None)
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""
