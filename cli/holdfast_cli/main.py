@@ -10,6 +10,7 @@ from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
 from holdfast_cli.exchanges import show_exchanges
+from holdfast_cli.maintenance import maintenance
 from holdfast_cli.plans import plan
 from holdfast_cli.pods import explain, pod
 from holdfast_cli.service import describe, endpoints, health
@@ -71,7 +72,8 @@ def main(context: click.Context, url: str, verbose: bool) -> None:
 
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes),
-    *(validate, uninstall, debug, former(config, "config"), former(state, "state"), completion),
+    *(maintenance, validate, uninstall, debug),
+    *(former(config, "config"), former(state, "state"), completion),
 ):
     main.add_command(_command)
 main.add_command(

@@ -23,6 +23,7 @@ from holdfast.api.configurations import add_configurations, add_templates
 from holdfast.api.debug_routes import add_debug, add_offers
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
+from holdfast.api.maintenance import add_maintenance
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.page import HEADERS, status_page
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
@@ -48,6 +49,7 @@ def api_router(
     add_deploy_plan(router, source, answer_seconds)
     add_pods(router, source, answer_seconds)
     add_explanations(router, source)
+    add_maintenance(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_uninstall(router, source, answer_seconds)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from immutables import Map
 from sortedcontainers import SortedDict, SortedSet
 
 from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
+from holdfast.core.maintenance import rest_reason
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.core.outcome import NOTHING, Outcome, Reason
 from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
@@ -89,6 +91,8 @@ class Agenda:
         self._held = HeldBack()
         self._outcomes: dict[str, Outcome] = {}
         self._going: frozenset[str] = frozenset()
+        self.down: Map[str, None] = Map()
+        """The instances that are down, by name; never changed once handed out."""
         self.wanted: SortedDict[Rank, Wanted] = SortedDict()
         """The tasks to start, in the order of the service."""
         self.shortage = Shortage()
@@ -233,6 +237,8 @@ class Agenda:
         pod = self._ledger.pods.get(name)
         self._alarms.set(name, pod, now)
         former = self._ledger.spec_of(pod) if pod and pod.tasks else None
+        if rank != LAST and pod is not None and (rest := self._rest(rank, pod)) is not None:
+            return rest
         first: Reason | None = None
         for job in self._jobs(name):
             move = next_move(job.work, pod, former, now)
@@ -255,14 +261,36 @@ class Agenda:
                     return Outcome(Reason(f"it waits until {waits_for}"), job.wanted(name, move))
         return Outcome(first)
 
+    def _rest(self, rank: Rank, pod: Pod) -> Outcome | None:
+        """On a host in maintenance an instance is stopped, as the budget allows, and waits."""
+        held = pod.reservation
+        if held is None or held.hostname not in self._ledger.cordons:
+            return None
+        why = rest_reason(held.hostname)
+        live = tuple(task.name for task in pod.tasks if task.live)
+        if not live:
+            return Outcome(Reason(f"{why}, and it waits there for the end of that"))
+        if any(task.live and task.stopping is None for task in pod.tasks):
+            most = self._ledger.service.pod(pod.type).max_unavailable
+            refused = self._too_many_down(pod, most)
+            if refused is not None:
+                self._held.add(rank, pod.name, pod.type, most)
+                return Outcome(refused)
+            self._stop(pod, Stop(live, why))
+            self._note_down(pod.name)
+        return Outcome(Reason(f"it is being stopped: {why}"))
+
     def _note_down(self, name: str) -> None:
         pod_type, _ = self._ledger.instance(name)
         pod = self._ledger.pods.get(name)
         wanted = self._ledger.rank(name) is not None
         if pod is not None and wanted and self._is_down(pod):
             self._down.setdefault(pod_type, SortedSet()).add(name)
+            self.down = self.down.set(name, None)
         elif pod_type in self._down:
             self._down[pod_type].discard(name)
+            if name in self.down:
+                self.down = self.down.delete(name)
 
     def note_progress(self, errors: tuple[str, ...]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
@@ -407,11 +435,14 @@ class Agenda:
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
             return Reason(short)  # what runs is not stopped for what could not be started
+        return self._too_many_down(pod, job.work.spec.max_unavailable)
+
+    def _too_many_down(self, pod: Pod, most: int) -> Reason | None:
+        """Why the instance must not be stopped, as others are down; None when it may be."""
         down = self._down.get(pod.type, ())
-        if name in down:
+        if pod.name in down or len(down) < most:
             return None  # stopping what is down already costs nothing
-        most = job.work.spec.max_unavailable
-        return None if len(down) < most else Reason("", most=most, pod_type=pod.type)
+        return Reason("", most=most, pod_type=pod.type)
 
     def _is_down(self, pod: Pod) -> bool:
         """Whether an instance that was launched does not serve now, or is about to go down."""

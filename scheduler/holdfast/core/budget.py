@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from holdfast.core.ledger import Ledger
+from holdfast.service.model import ServiceSpec
 
 Down = Callable[[str], Collection[str]]
-"""The instances of a pod type that do not serve at this moment."""
+"""The wanted instances of a pod type that do not serve at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,35 @@ class TooMany:
 
 
 def too_many(
-    ledger: Ledger, down_of: Down, taken: Iterable[str], besides: Collection[str] = ()
+    service: ServiceSpec, down_of: Down, taken: Iterable[str], besides: Iterable[str] = ()
 ) -> TooMany | None:
     """Whether the budget forbids to take these instances down together; None when it does not.
 
     `besides` are to be down at that time for another reason. What is down already costs nothing,
     nor does what nobody asks for any more.
     """
-    by_type: dict[str, list[str]] = {}
-    for name in taken:
-        if name in ledger.pods and ledger.rank(name) is not None:
-            by_type.setdefault(ledger.pods[name].type, []).append(name)
-    for pod_type, names in by_type.items():
-        others = {name for name in besides if ledger.instance(name)[0] == pod_type}
-        down = {*down_of(pod_type), *others}
+    also = wanted(service, besides)
+    for pod_type, names in wanted(service, taken).items():
+        spec = service.pod(pod_type)
+        down = {*down_of(pod_type), *also.get(pod_type, ())}
         fresh = [name for name in names if name not in down]
-        most = ledger.service.pod(pod_type).max_unavailable
-        if fresh and len(down) + len(fresh) > most:
-            return TooMany(pod_type, most, tuple(fresh), tuple(sorted(down)))
+        if fresh and len(down) + len(fresh) > spec.max_unavailable:
+            return TooMany(pod_type, spec.max_unavailable, tuple(fresh), tuple(sorted(down)))
     return None
+
+
+def wanted(service: ServiceSpec, names: Iterable[str]) -> dict[str, list[str]]:
+    """Those of the instances that the service asks for, by pod type, in its order."""
+    by_type: dict[str, list[str]] = {}
+    for name in names:
+        by_type.setdefault(name.rpartition("-")[0], []).append(name)
+    result = {}
+    for spec in service.pods:
+        of_type = by_type.get(spec.type, ())
+        kept = sorted(
+            (n for n in of_type if int(n.rpartition("-")[2]) < spec.count),
+            key=lambda n: int(n.rpartition("-")[2]),
+        )
+        if kept:
+            result[spec.type] = kept
+    return result

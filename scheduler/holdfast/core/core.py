@@ -42,6 +42,7 @@ from holdfast.core.effects import (
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.maintenance import end_maintenance, start_maintenance
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.silence import Silence
@@ -49,7 +50,7 @@ from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import pod_after, retired_after
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
-from holdfast.core.view import View
+from holdfast.core.view import Upkeep, View
 from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
 from holdfast.core.windows import Windows
 from holdfast.core.withdrawal import Withdrawals
@@ -157,6 +158,7 @@ class Core:
             deployed=ledger.deployed,
             updating=ledger.updating,
             uninstalling=ledger.uninstalling,
+            upkeep=Upkeep(dict(ledger.cordons), dict(self._windows.answers), self._agenda.down),
         )
 
     @property
@@ -352,6 +354,10 @@ class Core:
                     known = self._allocation.leftovers.quarantined
                     text = destroy_volume(self.ledger, event.target, known, now)
                     self._sweep(now)
+                case ev.Verb.MAINTENANCE_START:
+                    text = start_maintenance(self.ledger, event.target, now)
+                case ev.Verb.MAINTENANCE_END:
+                    text = end_maintenance(self.ledger, event.target)
                 case ev.Verb.STATE_STORE_FILE:
                     text = store_file(self.ledger, event.target, event.parameters)
                 case ev.Verb.STATE_REFRESH:
@@ -380,9 +386,9 @@ class Core:
 
     def _keep_budget(self, event: ev.Command) -> None:
         """Refuse an order that takes down too many, unless the operator insists."""
-        if event.parameters.get(FORCE) == "true":
+        if event.parameters.get(FORCE) == "true" or event.target not in self.ledger.pods:
             return
-        broken = too_many(self.ledger, self._agenda.down_of, (event.target,))
+        broken = too_many(self.ledger.service, self._agenda.down_of, (event.target,))
         if broken is not None:
             raise Refused(
                 409, f"{broken}. Nothing was changed. Wait until it is up, or insist with --force"

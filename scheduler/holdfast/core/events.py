@@ -114,6 +114,8 @@ class Verb(StrEnum):
     VOLUMES_DESTROY = "volumes destroy"
     VOLUMES_FORGET = "volumes forget"
     UNINSTALL = "uninstall"
+    MAINTENANCE_START = "maintenance start"
+    MAINTENANCE_END = "maintenance end"
     PLAN_START = "plan start"
     PLAN_STOP = "plan stop"
     PLAN_CONTINUE = "plan continue"
@@ -128,9 +130,9 @@ class Verb(StrEnum):
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan or, to
-    uninstall it, the service; a command on a plan may be about one `phase`, or one `step` of it;
-    `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
+    `target` names the pod instance (`etcd-0`), the host, the volume (its persistence id), the plan
+    or, to uninstall it, the service; a command on a plan may be about one `phase`, or one `step` of
+    it; `parameters` go to the tasks of a custom plan, or hold the `content` of a file. `by` is
     who gave it.
     """
 

@@ -22,6 +22,15 @@ class Window:
         return not before and not after
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the master was told last about an agent; `refusal` is empty when it was yes."""
+
+    window: Window
+    hostname: str
+    refusal: str
+
+
 def window_path(agent_id: str) -> str:
     return f"windows/{agent_id}"
 
@@ -33,3 +42,24 @@ def window_to_json(window: Window) -> dict[str, Any]:
 def window_from_json(data: Mapping[str, Any]) -> Window:
     """Raises KeyError when `data` is not such a record."""
     return Window(data["agent_id"], data["start"], data["end"])
+
+
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """An operator services the host since `at`: what is there is stopped, nothing starts there."""
+
+    hostname: str
+    at: float
+
+
+def cordon_path(hostname: str) -> str:
+    return f"cordons/{hostname}"
+
+
+def cordon_to_json(cordon: Cordon) -> dict[str, Any]:
+    return {"hostname": cordon.hostname, "at": cordon.at}
+
+
+def cordon_from_json(data: Mapping[str, Any]) -> Cordon:
+    """Raises KeyError when `data` is not such a record."""
+    return Cordon(data["hostname"], data["at"])

@@ -1,9 +1,10 @@
 """What the outside may see of the core: an immutable picture, made after each step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.core.uninstall_record import Uninstalling
+from holdfast.core.upkeep import Answered, Cordon
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
@@ -38,6 +39,16 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What is known of maintenance: closed hosts by name, what Mesos was answered by agent id, and
+    the pod instances that are down, or count so."""
+
+    cordons: Mapping[str, Cordon] = field(default_factory=dict)
+    answers: Mapping[str, Answered] = field(default_factory=dict)
+    down: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The state of a service at one moment. Everything in it is immutable or never changed.
 
@@ -63,3 +74,4 @@ class View:
     deployed: str | None = None
     updating: bool = False
     uninstalling: Uninstalling | None = None
+    upkeep: Upkeep = field(default_factory=Upkeep)

@@ -5,12 +5,10 @@ operator of the cluster reads the answers and decides. Nothing is moved because 
 data would stay; an instance on an agent that goes down waits for its return.
 """
 
-from dataclasses import dataclass
-
 from holdfast.core.budget import Down, too_many
 from holdfast.core.effects import AcceptInverse, Call, Decision, DeclineInverse, Effect
 from holdfast.core.ledger import Ledger
-from holdfast.core.upkeep import Window
+from holdfast.core.upkeep import Answered, Window
 from holdfast.mesos.messages import InverseOffer, Offer
 
 ACCEPTED_SECONDS = 60.0
@@ -22,15 +20,6 @@ LEAD_SECONDS = 300.0
 
 WITHDRAWN_SECONDS = 600.0
 """A window that has not begun and is not asked about for so long was taken back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the master was told last about an agent; `refusal` is empty when it was yes."""
-
-    window: Window
-    hostname: str
-    refusal: str
 
 
 class Windows:
@@ -103,7 +92,7 @@ class Windows:
             if other.agent_id != offer.agent_id and other.overlaps(window)
             for name in self._ledger.index.on_agent(other.agent_id)
         ]
-        broken = too_many(self._ledger, self._down_of, names, others)
+        broken = too_many(self._ledger.service, self._down_of, names, others)
         refusal = str(broken) if broken else ""
         known = self._ledger.windows.get(offer.agent_id)
         if broken is None and known != window:
