@@ -111,6 +111,10 @@ class Agenda:
         on_agent = self._ledger.index.on_agent
         self._look_again(name for agent_id in sorted(changed) for name in on_agent(agent_id))
 
+    def going(self) -> list[str]:
+        """What is on those agents."""
+        return [name for id_ in sorted(self._going) for name in self._ledger.index.on_agent(id_)]
+
     def down_of(self, pod_type: str) -> set[str]:
         """The wanted instances of a type that are down at this moment, after all that happened."""
         ledger = self._ledger
@@ -284,13 +288,16 @@ class Agenda:
         pod_type, _ = self._ledger.instance(name)
         pod = self._ledger.pods.get(name)
         wanted = self._ledger.rank(name) is not None
-        if pod is not None and wanted and self._is_down(pod):
+        down = pod is not None and wanted and self._is_down(pod)
+        going = pod is not None and pod.reservation and pod.reservation.agent_id in self._going
+        if down or (going and wanted):
             self._down.setdefault(pod_type, SortedSet()).add(name)
-            self.down = self.down.set(name, None)
         elif pod_type in self._down:
             self._down[pod_type].discard(name)
-            if name in self.down:
-                self.down = self.down.delete(name)
+        if down:
+            self.down = self.down.set(name, None)
+        elif name in self.down:
+            self.down = self.down.delete(name)
 
     def note_progress(self, errors: tuple[str, ...]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
@@ -440,14 +447,13 @@ class Agenda:
     def _too_many_down(self, pod: Pod, most: int) -> Reason | None:
         """Why the instance must not be stopped, as others are down; None when it may be."""
         down = self._down.get(pod.type, ())
-        if pod.name in down or len(down) < most:
+        others = len(down) - (pod.name in down)  # it may only be about to go down
+        if others < most or self._is_down(pod):
             return None  # stopping what is down already costs nothing
         return Reason("", most=most, pod_type=pod.type)
 
     def _is_down(self, pod: Pod) -> bool:
-        """Whether an instance that was launched does not serve now, or is about to go down."""
-        if pod.reservation is not None and pod.reservation.agent_id in self._going:
-            return True
+        """Whether an instance that was launched does not serve now."""
         if not pod.tasks:
             return pod.deployed is not None or pod.hook == REPLACE
         if replace_steps(self._ledger.service, pod):

@@ -38,8 +38,9 @@ def too_many(
     also = wanted(service, besides)
     for pod_type, names in wanted(service, taken).items():
         spec = service.pod(pod_type)
-        down = {*down_of(pod_type), *also.get(pod_type, ())}
-        fresh = [name for name in names if name not in down]
+        dead = set(down_of(pod_type))
+        fresh = [name for name in names if name not in dead]
+        down = {*dead, *also.get(pod_type, ())} - set(fresh)
         if fresh and len(down) + len(fresh) > spec.max_unavailable:
             return TooMany(pod_type, spec.max_unavailable, tuple(fresh), tuple(sorted(down)))
     return None

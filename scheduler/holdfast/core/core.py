@@ -158,7 +158,12 @@ class Core:
             deployed=ledger.deployed,
             updating=ledger.updating,
             uninstalling=ledger.uninstalling,
-            upkeep=Upkeep(dict(ledger.cordons), dict(self._windows.answers), self._agenda.down),
+            upkeep=Upkeep(
+                dict(ledger.cordons),
+                dict(self._windows.answers),
+                self._agenda.down,
+                tuple(self._agenda.going()),
+            ),
         )
 
     @property
@@ -388,7 +393,9 @@ class Core:
         """Refuse an order that takes down too many, unless the operator insists."""
         if event.parameters.get(FORCE) == "true" or event.target not in self.ledger.pods:
             return
-        broken = too_many(self.ledger.service, self._agenda.down_of, (event.target,))
+        broken = too_many(
+            self.ledger.service, self._agenda.down_of, (event.target,), self._agenda.going()
+        )
         if broken is not None:
             raise Refused(
                 409, f"{broken}. Nothing was changed. Wait until it is up, or insist with --force"

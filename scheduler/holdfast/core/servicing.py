@@ -102,7 +102,7 @@ def _broken(view: View, names: Sequence[str]) -> TooMany | None:
     def down_of(pod_type: str) -> list[str]:
         return [n for n in view.upkeep.down if n.rpartition("-")[0] == pod_type]
 
-    return too_many(view.service, down_of, names)
+    return too_many(view.service, down_of, names, view.upkeep.going)
 
 
 def _on(view: View, host: str) -> list[Pod]:

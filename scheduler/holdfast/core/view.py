@@ -41,11 +41,12 @@ class Quarantined:
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     """What is known of maintenance: closed hosts by name, what Mesos was answered by agent id, and
-    the pod instances that are down, or count so."""
+    the pod instances that are `down`, and those that are `going` since Mesos was told they may."""
 
     cordons: Mapping[str, Cordon] = field(default_factory=dict)
     answers: Mapping[str, Answered] = field(default_factory=dict)
     down: Collection[str] = ()
+    going: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

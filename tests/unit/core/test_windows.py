@@ -91,6 +91,9 @@ def test_an_agent_about_to_go_counts_as_down_until_the_end_of_its_window() -> No
     world.step(ev.Tick(), after=200.0)
     assert world.order(ev.Verb.POD_RESTART, "db-1") == 409
     assert "db-0 is down or about to be" in world.answer
+    world.lose(3)
+    assert world.order(ev.Verb.POD_RESTART, "db-0") == 409, "it is up yet, and another is down"
+    world.find(3)
     assert world.order(ev.Verb.POD_RESTART, "db-0") == 200
     world.settle(8)
     world.step(ev.Tick(), after=2 * HOUR)
