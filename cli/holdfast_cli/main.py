@@ -12,6 +12,7 @@ from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
 from holdfast_cli.exchanges import show_exchanges
+from holdfast_cli.maintenance import maintenance
 from holdfast_cli.many import service
 from holdfast_cli.orphans import orphans
 from holdfast_cli.pausing import debug_pod, pause, resume
@@ -97,8 +98,8 @@ def main(
 
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, orphans),
-    *(recover, validate, uninstall, debug, former(config, "config"), former(state, "state")),
-    *(completion, access, service),
+    *(recover, maintenance, validate, uninstall, debug, former(config, "config")),
+    *(former(state, "state"), completion, access, service),
 ):
     main.add_command(_command)
 for _command in (pause, resume):

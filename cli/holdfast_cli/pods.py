@@ -131,21 +131,32 @@ def show_info(api: Connection, pod: str) -> Shown:
     return api.get("pod", pod, "info"), output.show_document
 
 
+_force = click.option(
+    "--force", is_flag=True, help="Also when too many would be down (max-unavailable)."
+)
+
+
+def _query(force: bool) -> dict[str, str] | None:
+    return {"force": "true"} if force else None
+
+
 @pod.command("restart")
 @click.argument("pod", shell_complete=completes("pod"))
+@_force
 @click.pass_obj
 @output.orders
-def restart_pod(api: Connection, pod: str) -> Reply:
+def restart_pod(api: Connection, pod: str, force: bool) -> Reply:
     """Stop the tasks of POD and start them again, on the same agent and volumes."""
-    return api.post("pod", pod, "restart")
+    return api.post("pod", pod, "restart", query=_query(force))
 
 
 @pod.command("replace")
 @click.argument("pod", shell_complete=completes("pod"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@_force
 @click.pass_obj
 @output.orders
-def replace_pod(api: Connection, pod: str, yes: bool) -> Reply:
+def replace_pod(api: Connection, pod: str, yes: bool, force: bool) -> Reply:
     """Start POD anew wherever it fits, with empty volumes; its present ones are kept, unused.
 
     For a pod instance whose agent will not come back.
@@ -153,7 +164,7 @@ def replace_pod(api: Connection, pod: str, yes: bool) -> Reply:
     if not yes:
         meant = _what_replacing_means(api.get("pod", pod, "status").data)
         output.confirm(meant, f"Replace {pod}?", "--yes")
-    return api.post("pod", pod, "replace")
+    return api.post("pod", pod, "replace", query=_query(force))
 
 
 def _what_replacing_means(instance: dict[str, Any]) -> str:

@@ -329,6 +329,10 @@ def message_of(effect: ef.Worded | ef.Ack) -> dict[str, Any]:
             return calls.accept(offer_ids, operations, refuse_seconds)
         case ef.Decline(offer_ids, refuse_seconds):
             return calls.decline(offer_ids, refuse_seconds)
+        case ef.AcceptInverse(offer_ids, refuse_seconds):
+            return calls.accept_inverse_offers(offer_ids, refuse_seconds)
+        case ef.DeclineInverse(offer_ids, refuse_seconds):
+            return calls.decline_inverse_offers(offer_ids, refuse_seconds)
         case ef.Suppress(roles):
             return calls.suppress(roles)
         case ef.Revive(roles):

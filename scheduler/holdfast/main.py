@@ -38,7 +38,7 @@ from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
-from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import InverseOffer, MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.multi import CannotStart, is_multi, lead_many, multi_options
 from holdfast.placement.owner import uses_gpus
@@ -135,6 +135,12 @@ class Listener:
 
     def rescinded(self, offer_id: str) -> None:
         self._post(ev.OfferRescinded(offer_id))
+
+    def inverse_offers(self, offers: tuple[InverseOffer, ...]) -> None:
+        self._post(ev.InverseOffersReceived(offers))
+
+    def inverse_rescinded(self, offer_id: str) -> None:
+        self._post(ev.InverseOfferRescinded(offer_id))
 
     def status(self, status: TaskStatus) -> None:
         self._post(ev.StatusReceived(status))

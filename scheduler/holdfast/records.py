@@ -30,6 +30,9 @@ DEAD = frozenset(
 UNCERTAIN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN})
 """The task may still run on an agent the master cannot see (Mesos high availability guide)."""
 
+DRAINED = "its agent was drained"
+"""The message of a task that Mesos ended to empty its agent (DRAIN_AGENT)."""
+
 NEVER_STARTED = frozenset({TaskState.DROPPED, TaskState.ERROR})
 """The task was refused before any of its code ran."""
 

@@ -413,6 +413,16 @@ class Agent:
         self._update(task, state)
         self._maybe_exit(self.executors[task.executor_id])
 
+    def drain(self) -> None:
+        """Mesos empties the agent: its tasks are killed, and it says why."""
+        for task in list(self.tasks.values()):
+            if not task.terminal and task.executor_id in self.executors:
+                executor = self.executors[task.executor_id]
+                source = "SOURCE_EXECUTOR" if executor.registered else "SOURCE_AGENT"
+                task.alive = False
+                self._update(task, "TASK_KILLED", source, reason="REASON_AGENT_DRAINING")
+                self._maybe_exit(executor)
+
     def end_executor(self, executor: Executor, reason: str = "REASON_EXECUTOR_TERMINATED") -> None:
         """The executor's container ends, and all in it."""
         del self.executors[executor.id]

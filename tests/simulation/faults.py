@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from holdfast.core import events as ev
+from tests.simulation.schedule import Planned
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -58,6 +59,16 @@ def plan(seed: int) -> list[Fault]:
         for kind in pauses.choices(("pod_pause", "pod_resume"), k=pauses.randint(1, 5)):
             at = round(pauses.uniform(0.5, until), 2)
             faults.append(Fault(at, kind, pauses.randrange(10_000)))
+    if seed % 3 == 1:
+        more = random.Random(f"upkeep {seed}")
+        faults += [
+            Fault(
+                round(more.uniform(0.5, max(60.0, until)), 2),
+                more.choice(sorted(UPKEEP)),
+                more.randrange(10_000),
+            )
+            for _ in range(more.choice((2, 5, 12)))
+        ]
     return sorted(faults, key=lambda fault: fault.at)
 
 
@@ -231,6 +242,50 @@ def _order(world: World, verb: ev.Verb, pick: int) -> None:
         world.order(verb, pod)
 
 
+def insist(world: World, pick: int) -> None:
+    """An order that is to be carried out whatever else is down."""
+    pod = _chosen(world.pod_names(), pick // 2)
+    verb = ev.Verb.POD_REPLACE if pick % 2 else ev.Verb.POD_RESTART
+    if pod is not None:
+        world.order(verb, pod, parameters={"force": "true"})
+
+
+def host_closed(world: World, pick: int) -> None:
+    """The operator services a machine with the means of the service itself."""
+    host = world.agents[pick % len(world.agents)].hostname
+    world.order(ev.Verb.MAINTENANCE_START, host)
+    world.clock.after(
+        _seconds(pick, 5.0, 300.0), lambda: world.order(ev.Verb.MAINTENANCE_END, host)
+    )
+
+
+def drain(world: World, pick: int) -> None:
+    agent = world.agents[pick % len(world.agents)]
+    id_ = agent.id
+    world.master.drain(agent)
+    world.clock.after(_seconds(pick, 5.0, 300.0), lambda: world.master.reactivate(id_))
+
+
+def schedule(world: World, pick: int) -> None:
+    """A machine is to be serviced; when the time comes it is, if the service said yes."""
+    agent = world.agents[pick % len(world.agents)]
+    start = world.clock.now + _seconds(pick // 7, 20.0, 600.0)
+    window = Planned(start, start + _seconds(pick, 20.0, 200.0))
+    world.master.plan_maintenance(agent.hostname, window)
+
+    def begin() -> None:
+        if world.master.schedule.accepted.get(agent.id) == window:
+            agent.power_off()
+
+    def end() -> None:
+        agent.power_on(new_id=False)
+        if world.master.schedule.windows.get(agent.hostname) == window:
+            world.master.plan_maintenance(agent.hostname, None)
+
+    world.clock.at(window.start, begin)
+    world.clock.at(window.end, end)
+
+
 def destroy(world: World, pick: int) -> None:
     """A retired or quarantined volume, or, which must be refused, one in use."""
     view = world.newest.engine.view
@@ -309,48 +364,57 @@ def _plan_order(world: World, verb: ev.Verb, pick: int, steps: bool = True) -> N
         world.order(verb, plan.name, phase.name if phase else None, step.name if step else None)
 
 
-KINDS: dict[str, Callable[[World, int], None]] = {
-    action.__name__: action
-    for action in (
-        crash,
-        kill,
-        second_scheduler,
-        lost_accept,
-        store_away,
-        stream_reset,
-        stream_half_open,
-        stream_slow,
-        master_failover,
-        rescind,
-        hog,
-        cut_short,
-        cut_long,
-        agent_restart,
-        power_loss,
-        power_loss_new_id,
-        removed,
-        task_crash,
-        executor_crash,
-        launch_failure,
-        resend,
-        pod_restart,
-        pod_replace,
-        pod_pause,
-        pod_resume,
-        destroy,
-        uninstall,
-        update,
-        plan_start,
-        plan_stop,
-        plan_interrupt,
-        plan_continue,
-        plan_restart,
-        plan_force_complete,
-    )
-} | {
-    "call_rejected": _next_call("rejected"),
-    "call_lost": _next_call("lost"),
-    "answer_lost": _next_call("answer lost"),
-    "call_late": _next_call("late", 0.5, 60.0),
-    "call_slow": _next_call("slow", 0.1, 15.0),
+UPKEEP: dict[str, Callable[[World, int], None]] = {
+    action.__name__: action for action in (insist, host_closed, drain, schedule)
 }
+"""What happens besides in every third seed, so that the others stay as they are."""
+
+KINDS: dict[str, Callable[[World, int], None]] = (
+    {
+        action.__name__: action
+        for action in (
+            crash,
+            kill,
+            second_scheduler,
+            lost_accept,
+            store_away,
+            stream_reset,
+            stream_half_open,
+            stream_slow,
+            master_failover,
+            rescind,
+            hog,
+            cut_short,
+            cut_long,
+            agent_restart,
+            power_loss,
+            power_loss_new_id,
+            removed,
+            task_crash,
+            executor_crash,
+            launch_failure,
+            resend,
+            pod_restart,
+            pod_replace,
+            pod_pause,
+            pod_resume,
+            destroy,
+            uninstall,
+            update,
+            plan_start,
+            plan_stop,
+            plan_interrupt,
+            plan_continue,
+            plan_restart,
+            plan_force_complete,
+        )
+    }
+    | {
+        "call_rejected": _next_call("rejected"),
+        "call_lost": _next_call("lost"),
+        "answer_lost": _next_call("answer lost"),
+        "call_late": _next_call("late", 0.5, 60.0),
+        "call_slow": _next_call("slow", 0.1, 15.0),
+    }
+    | UPKEEP
+)

@@ -1,6 +1,6 @@
 """Judges what really happens against the invariants I1-I3, I7 and I9 of the design."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from holdfast.service.encode import config_id
 from holdfast.service.model import Operator, ServiceSpec
@@ -11,6 +11,7 @@ from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.replacement_judge import ReplacementJudge
 from tests.simulation.resources import Json
+from tests.simulation.schedule import Planned
 from tests.simulation.scheduler import Records, Scheduler
 
 GRACE_SECONDS = 60.0
@@ -80,6 +81,11 @@ class Judge:
 
     def refused(self, task_id: str, why: str) -> None:
         self.violate("REFUSED", f"{task_id} breaks a rule of Mesos: {why}")
+
+    def may_go(self, agent_id: str, window: Planned, others: Mapping[str, Planned]) -> None:
+        """I6: the operator takes down all machines that may go at that time."""
+        also = {id_ for id_, other in others.items() if id_ != agent_id and window.overlaps(other)}
+        self.plans.may_go(agent_id, also)
 
     def destroying(self, volume_id: str) -> None:
         if not self._may_go(volume_id) or volume_id not in self._records.recorded_intents:

@@ -25,6 +25,7 @@ from tests.simulation.registry import (
     words,
 )
 from tests.simulation.resources import Bag, Json
+from tests.simulation.schedule import Planned, Schedule
 
 REREGISTER_TIMEOUT = 180.0
 """Mesos' agent_reregister_timeout is 10 minutes; shorter here, so that runs are."""
@@ -45,6 +46,7 @@ class Watch(Protocol):
     def launched(self, info: Json, agent: Agent) -> None: ...
     def destroying(self, volume_id: str) -> None: ...
     def refused(self, task_id: str, why: str) -> None: ...
+    def may_go(self, agent_id: str, window: Planned, others: Mapping[str, Planned]) -> None: ...
     def tearing_down(self) -> None: ...
 
 
@@ -68,6 +70,7 @@ class Master:
         self.gone: set[str] = set()
         self.completed: set[str] = set()
         self.offers: dict[str, tuple[str, Bag]] = {}
+        self.schedule = Schedule(clock)
         self._frameworks = 0
         self._allocating = False
 
@@ -102,6 +105,7 @@ class Master:
 
     def _drop_subscription(self) -> None:
         self.subscriber = None
+        self.schedule.forget()
         self.offers.clear()
         for known in self.agents.values():
             known.filters.clear()
@@ -184,6 +188,36 @@ class Master:
             agent.close_session()
         self._remove(agent_id, "TASK_UNREACHABLE")
         self.unreachable.add(agent_id)
+
+    def plan_maintenance(self, hostname: str, window: Planned | None) -> None:
+        """The operator schedules a machine, or no longer; its offers are made anew."""
+        if window is None:
+            self.schedule.windows.pop(hostname, None)
+        else:
+            self.schedule.windows[hostname] = window
+        self.schedule.changed(self._tell)
+        for known in self.agents.values():
+            if known.agent.hostname == hostname:
+                self._rescind_all(known.id)
+        self._allocate_soon()
+
+    def drain(self, agent: Agent) -> None:
+        """DRAIN_AGENT: all tasks are killed by the agent, and it offers nothing any more."""
+        if agent.id in self.agents:
+            self.schedule.drained.add(agent.id)
+            self._rescind_all(agent.id)
+            self.agents[agent.id].send(agent.drain)
+
+    def reactivate(self, agent_id: str) -> None:
+        self.schedule.drained.discard(agent_id)
+        self._allocate_soon()
+
+    def _ask_about_schedule(self) -> None:
+        used = {task.agent_id for task in self.tasks.values() if task.used}
+        busy = [known for id_, known in self.agents.items() if id_ in used and known.connected]
+        questions = self.schedule.questions(busy)
+        if questions:
+            self._tell("INVERSE_OFFERS", questions)
 
     def features(self, agent_id: str) -> AgentFeatures | None:
         """What the agent itself tells of what it can do; None when it cannot be reached."""
@@ -305,6 +339,10 @@ class Master:
                     if offer_id in self.offers:
                         agent_id, what = self.offers.pop(offer_id)
                         self._filter(agent_id, what, body["filters"]["refuse_seconds"])
+            case "ACCEPT_INVERSE_OFFERS" | "DECLINE_INVERSE_OFFERS":
+                accept = kind == "ACCEPT_INVERSE_OFFERS"
+                for agent_id, window in self.schedule.answer(body, accept):
+                    self._watch.may_go(agent_id, window, self.schedule.accepted)
             case "SUPPRESS":
                 self.suppressed = True
             case "REVIVE":
@@ -523,6 +561,9 @@ class Master:
 
     def _allocate(self) -> None:
         self._allocating = False
+        if self.schedule.windows and self.up:
+            self._ask_about_schedule()
+            self._clock.after(10.0, self._allocate_soon)
         if not self.up or self.suppressed or self.subscriber is None or not self.subscriber.open:
             return
         offers = []
@@ -530,13 +571,16 @@ class Master:
             free = self._available(known)
             if (
                 not known.connected
+                or agent_id in self.schedule.drained
                 or not allocatable(free)
                 or known.filtered(free, self._clock.now)
             ):
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
             self.offers[offer_id] = (agent_id, free)
-            offers.append(offer_message(offer_id, known, free, self.framework_id, self.role))
+            message = offer_message(offer_id, known, free, self.framework_id, self.role)
+            window = self.schedule.windows.get(known.agent.hostname)
+            offers.append({**message, "unavailability": window.message()} if window else message)
         if offers:
             self._tell("OFFERS", offers)
 

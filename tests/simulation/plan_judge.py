@@ -1,6 +1,6 @@
 """Judges plans by what is stored and launched: I6, I8, and who takes whom along."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from holdfast import records
@@ -21,8 +21,10 @@ FOR_A_PLAN = (
     "it is to be launched anew",
     "its resources",
     "restarted since",
+    "its agent ",
+    "restarted by the operator",
 )
-"""How the reasons begin for which plans, and nothing else, stop what runs well."""
+"""How the reasons begin for which what runs well is stopped, unless the operator insisted."""
 
 FOR_A_FELLOW = "its fellow "
 
@@ -43,6 +45,7 @@ class PlanJudge:
         now: Callable[[], float],
     ) -> None:
         self.forced: set[str] = set()
+        self.overruled: set[str] = set()
         self.released: dict[tuple[str, str], int] = {}
         self._configs = configs
         self._replaced = replaced
@@ -100,6 +103,10 @@ class PlanJudge:
                 self._violate(
                     "ESSENTIAL", f"{task.name} of {pod.name} is stopped for {fellow}, a mere helper"
                 )
+        if pod.name in self.overruled:
+            return
+        if former.tasks and not pod.tasks:
+            self._taken_down(former, pod)  # it is replaced
         if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
             names = {task.name for task in fresh}
             else_well = replace(
@@ -126,6 +133,17 @@ class PlanJudge:
         ]
         if len(down) >= spec.max_unavailable:
             self._violate("I6", f"{pod.name} is taken down while {', '.join(sorted(down))} is down")
+
+    def may_go(self, agent_id: str, also: Collection[str]) -> None:
+        """The agent may be taken down while those others are: at most so many serve there."""
+        assert self._target is not None
+        for spec in self._target.pods:
+            there = [p for p in self._pods.values() if p.type == spec.type and p.index < spec.count]
+            on = {p.name: p.reservation.agent_id for p in there if p.reservation}
+            fresh = [p.name for p in there if on.get(p.name) == agent_id and self._serves(p)]
+            others = [name for name, where in on.items() if where in also]
+            if fresh and len(fresh) + len(others) > spec.max_unavailable:
+                self._violate("I6", f"{fresh} may go while {others} may, too")
 
     def _serves(self, pod: Pod) -> bool:
         """Whether all that was launched of an instance, that was deployed once, runs."""

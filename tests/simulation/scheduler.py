@@ -12,7 +12,7 @@ from holdfast.core.startup import Stored, open_ledger, open_uninstall
 from holdfast.engine import Answer, Engine
 from holdfast.mesos.channel import SENT, CallResult, Outcome, rejected, unknown
 from holdfast.mesos.messages import MasterInfo
-from holdfast.mesos.parse import parse_offer, parse_task_status
+from holdfast.mesos.parse import parse_inverse_offers, parse_offer, parse_task_status
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import LAST_RECORD, Fenced, StoreUnavailable, Writes
@@ -438,6 +438,11 @@ class Scheduler:
                 self.post(ev.Subscribed(body, master))
             case "OFFERS":
                 self.post(ev.OffersReceived(tuple(parse_offer(offer) for offer in body)))
+            case "INVERSE_OFFERS":
+                asked = {"inverse_offers": {"inverse_offers": body}}
+                self.post(ev.InverseOffersReceived(parse_inverse_offers(asked)))
+            case "RESCIND_INVERSE_OFFER":
+                self.post(ev.InverseOfferRescinded(body))
             case "RESCIND":
                 self.post(ev.OfferRescinded(body))
             case "UPDATE":

@@ -22,6 +22,10 @@ SCENARIOS = {
     # The operator replaces db-1, and later has its former volume destroyed.
     "replace": [Fault(60.0, "pod_replace", 1), Fault(120.0, "destroy", 1)],
     # The machine of db-0 burns down; the operator replaces db-0.
+    # Mesos drains the machine of db-1, and brings it back.
+    "drain": [Fault(60.0, "drain", 300)],
+    # The operator services two machines at once; their instances are stopped in turn.
+    "rolling-maintenance": [Fault(60.0, "host_closed", 300), Fault(61.0, "host_closed", 301)],
     "machine-removed": [Fault(60.0, "removed", 5), Fault(200.0, "pod_replace", 0)],
 }
 

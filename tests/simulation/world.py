@@ -142,8 +142,11 @@ class World:
         match verb:
             case ev.Verb.POD_PAUSE:
                 self._paused_at = self.clock.now
-            case ev.Verb.POD_REPLACE:
-                self.judge.replaced[target] = self.clock.now
+            case ev.Verb.POD_REPLACE | ev.Verb.POD_RESTART:
+                if verb is ev.Verb.POD_REPLACE:
+                    self.judge.replaced[target] = self.clock.now
+                if parameters:
+                    self.judge.plans.overruled.add(target)
             case ev.Verb.VOLUMES_DESTROY:
                 self.judge.ordered.add(target)
             case ev.Verb.PLAN_FORCE_COMPLETE if target == "deploy":
@@ -188,6 +191,10 @@ class World:
         for scheduler in self.schedulers:
             scheduler.faults.crash_in = None
             scheduler.faults.calls.clear()
+        for hostname in list(self.master.schedule.windows):
+            self.master.plan_maintenance(hostname, None)
+        for agent_id in list(self.master.schedule.drained):
+            self.master.reactivate(agent_id)
         for agent in self.agents:
             agent.fail_launches = 0
             agent.join(reset=False)
@@ -264,6 +271,8 @@ class World:
         view = self.newest.engine.view
         for pod in view.paused:
             self.order(ev.Verb.POD_RESUME, pod)
+        for host in view.upkeep.cordons:
+            self.order(ev.Verb.MAINTENANCE_END, host)
         for plan in view.plans:
             own = plan.name in self.own_plans()
             if plan.interrupted and own:

@@ -155,6 +155,38 @@ _EXAMPLES: dict[Any, Any] = {
         ],
         "left": [{"id": "c0a1/cpus@5d8b-S3", "kind": "cpus", "size": 0.5, "agent": "10.0.0.9"}],
     },
+    shapes.MaintenanceBody: {
+        "hosts": [{"host": "10.0.0.7", "since": 1700000000.0, "pods": ["hello-0"], "running": []}],
+        "windows": [
+            {
+                "host": "10.0.0.9",
+                "agent": "5d8b-S3",
+                "start": 1700003600.0,
+                "end": 1700007200.0,
+                "accepted": True,
+                "reason": "",
+            }
+        ],
+    },
+    shapes.MaintenanceCheckBody: {
+        "hosts": ["10.0.0.9"],
+        "safe": False,
+        "pods": ["hello-1"],
+        "down": ["hello-0"],
+        "problems": [
+            "at most 1 of hello may be down at a time (max-unavailable);"
+            " hello-0 is down or about to be, and hello-1 would go down"
+        ],
+        "unknown": [],
+    },
+    shapes.MaintenancePlanBody: {
+        "batches": [
+            {"hosts": ["10.0.0.7"], "pods": ["hello-0"]},
+            {"hosts": ["10.0.0.9"], "pods": ["hello-1"]},
+        ],
+        "waits_for": [],
+        "never": {},
+    },
     shapes.HealthBody: {
         "service": "hello-world",
         "status": "running",

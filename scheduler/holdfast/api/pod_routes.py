@@ -1,12 +1,35 @@
 """The paths of pod instances, and why they do not run."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Response
 
 from holdfast.api import pods, shapes
-from holdfast.api.answers import NOT_FOUND, REFUSED, UNANSWERED, Responses, as_json, need, ok
+from holdfast.api.answers import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    UNANSWERED,
+    Responses,
+    as_json,
+    need,
+    ok,
+)
 from holdfast.api.pod_status import PodStatus
 from holdfast.api.source import ServiceSource, ask
+from holdfast.core.commands import FORCE
 from holdfast.core.events import Verb
+
+Force = Annotated[
+    str | None, Query(description="true: also when too many would be down (max-unavailable).")
+]
+
+
+def insists(force: str | None) -> bool:
+    """Whether the caller insists; raises HTTPException when that is not to be understood."""
+    if force not in (None, "", "true", "false"):
+        raise HTTPException(400, "`force` is true or false. Nothing was changed.")
+    return force == "true"
 
 
 def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
@@ -42,30 +65,40 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
         need_pod(name)
         return as_json(pods.info_body(source.view, name))
 
-    async def order(verb: Verb, name: str) -> Response:
+    async def order(verb: Verb, name: str, force: str | None) -> Response:
         need_pod(name)
+        insisting = insists(force)
         tasks = pods.task_names(source.view, name)
-        answer = await ask(source, verb, name, answer_seconds)
+        answer = await ask(
+            source, verb, name, answer_seconds, parameters={FORCE: "true"} if insisting else None
+        )
         if answer.status != 200:
             return as_json(answer.body, answer.status)
         return as_json({"pod": name, "tasks": tasks, **answer.body})
 
     ordered: Responses = {
         200: ok(shapes.CommandBody, "Stored; it will happen"),
+        400: BAD_REQUEST,
         404: NOT_FOUND,
         409: REFUSED,
         503: UNANSWERED,
     }
 
     @router.post("/pod/{name}/restart", tags=["pods"], responses=ordered)
-    async def restart_pod(name: str) -> Response:
-        """Stop the tasks of a pod instance and start them again on the same agent and volumes."""
-        return await order(Verb.POD_RESTART, name)
+    async def restart_pod(name: str, force: Force = None) -> Response:
+        """Stop the tasks of a pod instance and start them again on the same agent and volumes.
+
+        Refused when more than `max-unavailable` would be down, unless with `force`.
+        """
+        return await order(Verb.POD_RESTART, name, force)
 
     @router.post("/pod/{name}/replace", tags=["pods"], responses=ordered)
-    async def replace_pod(name: str) -> Response:
-        """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept."""
-        return await order(Verb.POD_REPLACE, name)
+    async def replace_pod(name: str, force: Force = None) -> Response:
+        """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept.
+
+        Refused when more than `max-unavailable` would be down, unless with `force`.
+        """
+        return await order(Verb.POD_REPLACE, name, force)
 
 
 def add_explanations(router: APIRouter, source: ServiceSource) -> None:

@@ -25,6 +25,7 @@ from holdfast.api.configurations import add_configurations, add_templates
 from holdfast.api.debug_routes import add_debug, add_offers
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
+from holdfast.api.maintenance import add_maintenance
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.orphan_routes import AskMaster, add_orphans
 from holdfast.api.page import HEADERS, status_page
@@ -61,6 +62,7 @@ def api_router(
     add_explanations(router, source)
     add_recover(router, source, answer_seconds)
     add_pause(router, source, answer_seconds)
+    add_maintenance(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_orphans(router, source, ask_master, answer_seconds)

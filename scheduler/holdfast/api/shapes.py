@@ -204,6 +204,55 @@ class OrphansBody(TypedDict):
     silent: list[str]
 
 
+class CordonBody(TypedDict):
+    """A host in maintenance since `since`; `running` are the pod instances yet to be stopped."""
+
+    host: str
+    since: float
+    pods: list[str]
+    running: list[str]
+
+
+class WindowBody(TypedDict):
+    """What Mesos was answered of a window of its maintenance schedule (seconds since the epoch)."""
+
+    host: str
+    agent: str
+    start: float
+    end: float | None
+    accepted: bool
+    reason: str
+
+
+class MaintenanceBody(TypedDict):
+    hosts: list[CordonBody]
+    windows: list[WindowBody]
+
+
+class MaintenanceCheckBody(TypedDict):
+    """`safe` when all `hosts` may be taken down together now, with `pods`; else `problems`."""
+
+    hosts: list[str]
+    safe: bool
+    pods: list[str]
+    down: list[str]
+    problems: list[str]
+    unknown: list[str]
+
+
+class BatchBody(TypedDict):
+    hosts: list[str]
+    pods: list[str]
+
+
+class MaintenancePlanBody(TypedDict):
+    """Batches of hosts to service one after the other; `never` tells by host why it cannot be."""
+
+    batches: list[BatchBody]
+    waits_for: list[str]
+    never: dict[str, str]
+
+
 class HealthBody(TypedDict):
     service: str
     status: str

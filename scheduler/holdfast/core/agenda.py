@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from immutables import Map
 from sortedcontainers import SortedDict, SortedSet
 
 from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
 from holdfast.core.ledger import Ledger
+from holdfast.core.maintenance import rest_reason
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.core.outcome import NOTHING, Outcome, Reason
 from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
@@ -86,9 +88,12 @@ class Agenda:
         self._situation = self.situation(0.0)
         self._alarms = Alarms()
         self.down: dict[str, SortedSet[str]] = {}
-        """By pod type, the instances that do not serve."""
+        """By pod type, the instances that do not serve, or are about not to."""
         self._held = HeldBack()
         self._outcomes: dict[str, Outcome] = {}
+        self._going: frozenset[str] = frozenset()
+        self.down_names: Map[str, None] = Map()
+        """The instances that are down, by name; never changed once handed out."""
         self.wanted: SortedDict[Rank, Wanted] = SortedDict()
         """The tasks to start, in the order of the service."""
         self.shortage = Shortage()
@@ -99,6 +104,23 @@ class Agenda:
         if shortage != self.shortage:
             self.shortage = shortage
             self._look_again(name for name, known in self._outcomes.items() if known.reason)
+
+    def set_going(self, agents: frozenset[str]) -> None:
+        """From now on what is on these agents counts as down: they are being serviced."""
+        changed = agents ^ self._going
+        self._going = agents
+        on_agent = self._ledger.index.on_agent
+        self._look_again(name for agent_id in sorted(changed) for name in on_agent(agent_id))
+
+    def going(self) -> list[str]:
+        """What is on those agents."""
+        return [name for id_ in sorted(self._going) for name in self._ledger.index.on_agent(id_)]
+
+    def down_of(self, pod_type: str) -> set[str]:
+        """The wanted instances of a type that are down at this moment, after all that happened."""
+        ledger = self._ledger
+        names = (f"{pod_type}-{index}" for index in range(ledger.service.pod(pod_type).count))
+        return {n for n in names if (pod := ledger.pods.get(n)) is not None and self._is_down(pod)}
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
@@ -230,6 +252,8 @@ class Agenda:
         pod = self._ledger.pods.get(name)
         self._alarms.set(name, pod, now)
         former = self._ledger.spec_of(pod) if pod and pod.tasks else None
+        if rank != LAST and pod is not None and (rest := self._rest(rank, pod)) is not None:
+            return rest
         first: Reason | None = None
         for job in self._jobs(name):
             move = next_move(job.work, pod, former, now)
@@ -252,14 +276,39 @@ class Agenda:
                     return Outcome(Reason(f"it waits until {waits_for}"), job.wanted(name, move))
         return Outcome(first)
 
+    def _rest(self, rank: Rank, pod: Pod) -> Outcome | None:
+        """On a host in maintenance an instance is stopped, as the budget allows, and waits."""
+        held = pod.reservation
+        if held is None or held.hostname not in self._ledger.cordons:
+            return None
+        why = rest_reason(held.hostname)
+        live = tuple(task.name for task in pod.tasks if task.live)
+        if not live:
+            return Outcome(Reason(f"{why}, and it waits there for the end of that"))
+        if any(task.live and task.stopping is None for task in pod.tasks):
+            most = self._ledger.service.pod(pod.type).max_unavailable
+            refused = self._too_many_down(pod, most)
+            if refused is not None:
+                self._held.add(rank, pod.name, pod.type, most)
+                return Outcome(refused)
+            self._stop(pod, Stop(live, why))
+            self._note_down(pod.name)
+        return Outcome(Reason(f"it is being stopped: {why}"))
+
     def _note_down(self, name: str) -> None:
         pod_type, _ = self._ledger.instance(name)
         pod = self._ledger.pods.get(name)
         wanted = self._ledger.rank(name) is not None
-        if pod is not None and wanted and self._is_down(pod):
+        down = pod is not None and wanted and self._is_down(pod)
+        going = pod is not None and pod.reservation and pod.reservation.agent_id in self._going
+        if down or (going and wanted):
             self.down.setdefault(pod_type, SortedSet()).add(name)
         elif pod_type in self.down:
             self.down[pod_type].discard(name)
+        if down:
+            self.down_names = self.down_names.set(name, None)
+        elif name in self.down_names:
+            self.down_names = self.down_names.delete(name)
 
     def note_progress(self, errors: tuple[str, ...]) -> bool:
         """Remember what plans have completed; true when the whole service is deployed now.
@@ -404,11 +453,15 @@ class Agenda:
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
             return Reason(short)  # what runs is not stopped for what could not be started
+        return self._too_many_down(pod, job.work.spec.max_unavailable)
+
+    def _too_many_down(self, pod: Pod, most: int) -> Reason | None:
+        """Why the instance must not be stopped, as others are down; None when it may be."""
         down = self.down.get(pod.type, ())
-        if name in down:
+        others = len(down) - (pod.name in down)  # it may only be about to go down
+        if others < most or self._is_down(pod):
             return None  # stopping what is down already costs nothing
-        most = job.work.spec.max_unavailable
-        return None if len(down) < most else Reason("", most=most, pod_type=pod.type)
+        return Reason("", most=most, pod_type=pod.type)
 
     def _is_down(self, pod: Pod) -> bool:
         """Whether an instance that was launched does not serve now."""

@@ -15,8 +15,10 @@ from holdfast.core.launch import (
 )
 from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
+from holdfast.core.maintenance import closed
 from holdfast.core.statuses import never_started
 from holdfast.mesos.messages import Offer, TaskState
+from holdfast.placement.absence import about_to_go
 from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
 from holdfast.placement.owner import role_for
@@ -221,7 +223,11 @@ class Allocation:
         ):
             if pool.role != owner.role(wanted.spec.pre_reserved_role):
                 continue
-            cannot = self._inspections.refusal(wanted.spec, pool, now)
+            cannot = (
+                closed(self._ledger, pool.hostname)
+                or about_to_go(pool, now)
+                or self._inspections.refusal(wanted.spec, pool, now)
+            )
             placed = cannot or place(
                 owner, wanted.spec, wanted.name, pool, peers, home_region, self._new_id
             )

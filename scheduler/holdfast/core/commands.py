@@ -13,6 +13,10 @@ REPLACE = "replace"
 """The hook an instance owes that takes over from one that has run."""
 
 
+FORCE = "force"
+"""The parameter of an order that is carried out although too many would be down: "true"."""
+
+
 class Refused(Exception):
     """The order cannot be carried out; `status` is the HTTP status that says so."""
 

@@ -13,7 +13,9 @@ from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
 from holdfast.core.allocation import Allocation, launched_tasks
+from holdfast.core.budget import too_many
 from holdfast.core.commands import (
+    FORCE,
     Refused,
     destroy_volume,
     forget_retired,
@@ -41,6 +43,7 @@ from holdfast.core.failures import Failures
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
+from holdfast.core.maintenance import end_maintenance, start_maintenance
 from holdfast.core.pause import change as change_pause
 from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
@@ -50,8 +53,9 @@ from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
-from holdfast.core.view import View
+from holdfast.core.view import Upkeep, View
 from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
+from holdfast.core.windows import Windows
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
 from holdfast.plans.derive import RECOVERY, all_plans
@@ -105,6 +109,7 @@ class Core:
         self._silence = Silence(ledger)
         self._agenda = Agenda(ledger, new_id)
         self._failures = Failures(ledger, self._agenda.down, new_id)
+        self._windows = Windows(ledger, self._agenda.down_of)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
         self._uninstall = Uninstall(ledger, shared)
@@ -122,7 +127,10 @@ class Core:
         for event in events:
             self._take(event, now)
         self._take_back(now)
+        self._agenda.set_going(self._windows.going(now))
         self._decide_moves(now)
+        if not self._uninstall.begun:
+            self._out.extend(self._windows.answer(now))
         self._use_offers(now)
         if self._connected:
             self._ask_again(now)
@@ -167,6 +175,12 @@ class Core:
             disaster=self._failures.disaster,
             paused=dict(ledger.paused),
             domains=self._domains,
+            upkeep=Upkeep(
+                dict(ledger.cordons),
+                dict(self._windows.answers),
+                self._agenda.down_names,
+                tuple(self._agenda.going()),
+            ),
         )
 
     @property
@@ -200,14 +214,20 @@ class Core:
                 self._connected = False
                 self._subscribed_at = None
                 self._offers.clear()
+                self._windows.disconnected()
                 self._withdrawals.clear()
                 self._uninstall.disconnected()
                 self._decide(f"disconnected: {reason}; tasks run on")
             case ev.OffersReceived(offers):
                 self._count("offers.received", len(offers))
                 self._offers.update((offer.id, offer) for offer in offers)
+                self._windows.seen(offers)
             case ev.OfferRescinded(offer_id):
                 self._offers.pop(offer_id, None)
+            case ev.InverseOffersReceived(offers):
+                self._windows.asked(offers, now)
+            case ev.InverseOfferRescinded(offer_id):
+                self._windows.rescinded(offer_id)
             case ev.StatusReceived(status):
                 self._status(status, now)
             case ev.OperationStatusReceived(status):
@@ -240,6 +260,7 @@ class Core:
         self._connected = True
         self._subscribed_at = now
         self._offers.clear()
+        self._windows.disconnected()
         self._withdrawals.clear()
         self._home_region = event.master.region
         self._demand.subscribed(self._demand.suppressed)
@@ -325,6 +346,7 @@ class Core:
             tasks = []
         if isinstance(event.call, Accept | Decline):
             self._withdrawals.failed(event.call, tuple(tasks), now)
+        self._windows.failed(event.call)
         if isinstance(event.call, Suppress | Revive):
             self._demand.subscribed(isinstance(event.call, Revive))
 
@@ -350,8 +372,10 @@ class Core:
                         409, f"{name} is being uninstalled; nothing else is done any more"
                     )
                 case ev.Verb.POD_RESTART:
+                    self._keep_budget(event)
                     text = restart_pod(self.ledger, event.target, self._agenda.shortage)
                 case ev.Verb.POD_REPLACE:
+                    self._keep_budget(event)
                     text = replace_pod(self.ledger, event.target, self._new_id, now)
                     self._sweep(now)
                 case ev.Verb.RECOVER:
@@ -368,6 +392,10 @@ class Core:
                     refuse_known(self.ledger, event.target)
                     self._kill(event.target, event.parameters.get("agent"), now)
                     text = f"task {event.target} is being killed"
+                case ev.Verb.MAINTENANCE_START:
+                    text = start_maintenance(self.ledger, event.target, now)
+                case ev.Verb.MAINTENANCE_END:
+                    text = end_maintenance(self.ledger, event.target)
                 case ev.Verb.STATE_STORE_FILE:
                     text = store_file(self.ledger, event.target, event.parameters)
                 case ev.Verb.STATE_REFRESH:
@@ -400,6 +428,18 @@ class Core:
         assert isinstance(reply, Reply)
         entry = self.ledger.journal_command(event, reply, now)
         self._out.append(Journalled(now, entry.by, entry.what, entry.status, entry.text))
+
+    def _keep_budget(self, event: ev.Command) -> None:
+        """Refuse an order that takes down too many, unless the operator insists."""
+        if event.parameters.get(FORCE) == "true" or event.target not in self.ledger.pods:
+            return
+        broken = too_many(
+            self.ledger.service, self._agenda.down_of, (event.target,), self._agenda.going()
+        )
+        if broken is not None:
+            raise Refused(
+                409, f"{broken}. Nothing was changed. Wait until it is up, or insist with --force"
+            )
 
     # -- decisions ----------------------------------------------------------------------------
 

@@ -29,6 +29,20 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptInverse:
+    """ACCEPT_INVERSE_OFFERS: these machines may be serviced; asked again after `refuse_seconds`."""
+
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineInverse:
+    offer_ids: tuple[str, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Suppress:
     """Want no offers for the `roles`; for all of the framework when none is named."""
 
@@ -125,8 +139,21 @@ class Journalled:
     service: str = ""
 
 
-Worded = Accept | Decline | Suppress | Revive | Kill | Reconcile | Teardown
+Worded = (
+    Accept
+    | Decline
+    | AcceptInverse
+    | DeclineInverse
+    | Suppress
+    | Revive
+    | Kill
+    | Reconcile
+    | Teardown
+)
 Call = Worded | UpdateFramework
-CALL_TYPES = (Accept, Decline, Suppress, Revive, Kill, Reconcile, Teardown, UpdateFramework)
+CALL_TYPES = (
+    *(Accept, Decline, AcceptInverse, DeclineInverse, Suppress, Revive),
+    *(Kill, Reconcile, Teardown, UpdateFramework),
+)
 Ack = Acknowledge | AcknowledgeOperation
 Effect = Write | Wipe | Call | Ack | InspectAgent | Reply | Decision | Journalled

@@ -7,7 +7,14 @@ from enum import StrEnum
 from holdfast.core.confidential import Shortage
 from holdfast.core.effects import Call
 from holdfast.core.hosted import Hosted
-from holdfast.mesos.messages import AgentFeatures, MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import (
+    AgentFeatures,
+    InverseOffer,
+    MasterInfo,
+    Offer,
+    OperationStatus,
+    TaskStatus,
+)
 from holdfast.service.model import ServiceSpec
 
 
@@ -33,6 +40,18 @@ class OffersReceived:
 
 @dataclass(frozen=True, slots=True)
 class OfferRescinded:
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOffersReceived:
+    """Machines are to be serviced: may what runs there be taken down?"""
+
+    offers: tuple[InverseOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOfferRescinded:
     offer_id: str
 
 
@@ -103,6 +122,8 @@ class Verb(StrEnum):
     UNINSTALL = "uninstall"
     SERVICE_ADD = "service add"
     SERVICE_UPDATE = "service update"
+    MAINTENANCE_START = "maintenance start"
+    MAINTENANCE_END = "maintenance end"
     PLAN_START = "plan start"
     PLAN_STOP = "plan stop"
     PLAN_CONTINUE = "plan continue"
@@ -117,11 +138,11 @@ class Verb(StrEnum):
 class Command:
     """An operator's command, answered with a `Reply` effect carrying the same `id`.
 
-    `target` names the pod instance (`etcd-0`), the volume (its persistence id), the plan, a task
-    that no record explains or, to uninstall it, the service;
-    a command on a plan may be about one `phase`, or one `step` of it; `parameters` go to the tasks
-    of a custom plan, or hold the `content` of a file; those of a pause have the names of the tasks
-    it is about. `by` is who gave it, `service` whom it is for when one framework hosts many.
+    `target` names the pod instance (`etcd-0`), the host, the volume (its persistence id), the plan,
+    a task that no record explains or, to uninstall it, the service; a command on a plan may be
+    about one `phase`, or one `step` of it; `parameters` go to the tasks of a custom plan, or hold
+    the `content` of a file; those of a pause have the names of the tasks it is about. `by` is who
+    gave it, `service` whom it is for when one framework hosts many.
     """
 
     id: str
@@ -152,6 +173,8 @@ Event = (
     | Disconnected
     | OffersReceived
     | OfferRescinded
+    | InverseOffersReceived
+    | InverseOfferRescinded
     | StatusReceived
     | OperationStatusReceived
     | AgentFailed

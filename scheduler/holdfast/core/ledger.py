@@ -6,6 +6,7 @@ from typing import Any
 from immutables import Map
 
 from holdfast import records
+from holdfast.core import upkeep
 from holdfast.core.effects import Reply
 from holdfast.core.events import Command
 from holdfast.core.index import Index
@@ -68,6 +69,8 @@ class Ledger:
         intents: Mapping[str, DestroyIntent] | None = None,
         orders: Mapping[str, Orders] | None = None,
         files: Mapping[str, str] | None = None,
+        windows: Mapping[str, upkeep.Window] | None = None,
+        cordons: Mapping[str, upkeep.Cordon] | None = None,
         journal: Iterable[Entry] = (),
         deployed: str | None = None,
         updating: bool = False,
@@ -91,6 +94,8 @@ class Ledger:
         self.orders: dict[str, Orders] = dict(orders or {})
         self.journal = Journal(journal)
         self.files: dict[str, str] = dict(files or {})
+        self.windows: dict[str, upkeep.Window] = dict(windows or {})
+        self.cordons: dict[str, upkeep.Cordon] = dict(cordons or {})
         self.deployed = deployed
         self.updating = updating
         self.uninstalling = uninstalling
@@ -179,6 +184,24 @@ class Ledger:
     def put_history(self, history: History) -> None:
         self.history = history
         self._write(HISTORY_PATH, history_to_json(history))
+
+    def put_window(self, window: upkeep.Window) -> None:
+        self.windows[window.agent_id] = window
+        self._write(upkeep.window_path(window.agent_id), upkeep.window_to_json(window))
+
+    def put_cordon(self, cordon: upkeep.Cordon) -> None:
+        self.cordons[cordon.hostname] = cordon
+        self._tell_on_host(cordon.hostname)
+        self._write(upkeep.cordon_path(cordon.hostname), upkeep.cordon_to_json(cordon))
+
+    def drop_cordon(self, hostname: str) -> None:
+        del self.cordons[hostname]
+        self._tell_on_host(hostname)
+        self._write(upkeep.cordon_path(hostname), None)
+
+    def drop_window(self, agent_id: str) -> None:
+        del self.windows[agent_id]
+        self._write(upkeep.window_path(agent_id), None)
 
     def set_deployed(self) -> None:
         """The whole service is deployed under the target."""
@@ -366,6 +389,15 @@ class Ledger:
         self.retired[retired.id] = retired
         self.index.add_retired(retired)
         self._tell(retired.pod)
+
+    def names_on_host(self, hostname: str) -> list[str]:
+        """The pod instances that hold a reservation there. It looks at all."""
+        pods = self.pods.values()
+        return [p.name for p in pods if p.reservation and p.reservation.hostname == hostname]
+
+    def _tell_on_host(self, hostname: str) -> None:
+        for name in self.names_on_host(hostname):
+            self._tell(name)
 
     def _tell(self, name: str) -> None:
         for names in self._followers:

@@ -22,6 +22,7 @@ from holdfast.core.uninstall_record import (
     holding_from_json,
     uninstalling_from_json,
 )
+from holdfast.core.upkeep import cordon_from_json, window_from_json
 from holdfast.plans.orders import orders_from_json
 from holdfast.recovery.history import History, history_from_json
 from holdfast.service.changes import refusals
@@ -80,6 +81,8 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
         orders=_by(lambda o: o.plan, _all(stored, "plans/", orders_from_json)),
         journal=_all(stored, "journal/", entry_from_json).values(),
         files=_all(stored, "files/", lambda data: str(data["content"])),
+        windows=_all(stored, "windows/", window_from_json),
+        cordons=_all(stored, "cordons/", cordon_from_json),
         deployed=deployed["config"] if deployed else None,
         updating=updating,
         uninstalling=_uninstalling(stored),

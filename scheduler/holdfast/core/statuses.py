@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from holdfast.core.effects import AcknowledgeOperation
 from holdfast.mesos.messages import OperationStatus, TaskState, TaskStatus
 from holdfast.plans.goals import at_goal
-from holdfast.records import DEAD, NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
+from holdfast.records import DEAD, DRAINED, NEVER_STARTED, UNCERTAIN, Pod, Retired, Task
 from holdfast.service.model import Goal, PodSpec, TaskSpec
 
 STEADY_SECONDS = 600.0
@@ -115,7 +115,9 @@ def pod_after(
     if spec is not None:
         if at_goal(spec, task):
             task = replace(task, reached=task.config_id)
-        if task.dead and _is_failure(spec, task):
+        if task.dead and _is_drained(status):
+            task = replace(task, message=DRAINED)
+        elif task.dead and _is_failure(spec, task):
             task = _failed(task, now, backoff)
     pod = pod.with_task(task)
     if pod.reservation and _proves_volumes(status):
@@ -147,6 +149,12 @@ def _is_failure(spec: TaskSpec, task: Task) -> bool:
     if task.state in (TaskState.FAILED, TaskState.ERROR, TaskState.KILLED):
         return True
     return task.state is TaskState.FINISHED and spec.goal is Goal.RUNNING
+
+
+def _is_drained(status: TaskStatus) -> bool:
+    """Whether Mesos ended the task to empty its agent, and did not declare the agent gone."""
+    gone = status.state is TaskState.GONE_BY_OPERATOR
+    return status.reason == "REASON_AGENT_DRAINING" and not gone
 
 
 def _failed(task: Task, now: float, backoff: Backoff) -> Task:

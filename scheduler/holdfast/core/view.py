@@ -1,9 +1,10 @@
 """What the outside may see of the core: an immutable picture, made after each step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.core.uninstall_record import Uninstalling
+from holdfast.core.upkeep import Answered, Cordon
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Plan
 from holdfast.records import DestroyIntent, Pod, Retired
@@ -41,6 +42,17 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What is known of maintenance: closed hosts by name, what Mesos was answered by agent id, and
+    the pod instances that are `down`, and those that are `going` since Mesos was told they may."""
+
+    cordons: Mapping[str, Cordon] = field(default_factory=dict)
+    answers: Mapping[str, Answered] = field(default_factory=dict)
+    down: Collection[str] = ()
+    going: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The state of a service at one moment. Everything in it is immutable or never changed.
 
@@ -71,3 +83,4 @@ class View:
     disaster: str | None = None
     paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     domains: Domains = USUAL_DOMAINS
+    upkeep: Upkeep = field(default_factory=Upkeep)

@@ -102,6 +102,26 @@ def decline(offer_ids: Sequence[str], refuse_seconds: float) -> Json:
     }
 
 
+def accept_inverse_offers(offer_ids: Sequence[str], refuse_seconds: float) -> Json:
+    """ACCEPT_INVERSE_OFFERS: the agents may be taken down; asked again after `refuse_seconds`."""
+    return _answer_inverse_offers("ACCEPT_INVERSE_OFFERS", offer_ids, refuse_seconds)
+
+
+def decline_inverse_offers(offer_ids: Sequence[str], refuse_seconds: float) -> Json:
+    """DECLINE_INVERSE_OFFERS: the agents are needed; asked again after `refuse_seconds`."""
+    return _answer_inverse_offers("DECLINE_INVERSE_OFFERS", offer_ids, refuse_seconds)
+
+
+def _answer_inverse_offers(kind: str, offer_ids: Sequence[str], refuse_seconds: float) -> Json:
+    return {
+        "type": kind,
+        kind.lower(): {
+            "inverse_offer_ids": [{"value": offer_id} for offer_id in offer_ids],
+            "filters": {"refuse_seconds": refuse_seconds},
+        },
+    }
+
+
 def revive(roles: Sequence[str] = ()) -> Json:
     """REVIVE: forget declined filters and send offers again; for all roles when none is given."""
     return _for_roles("REVIVE", roles)

@@ -19,9 +19,17 @@ from holdfast.mesos.access import Access
 from holdfast.mesos.backoff import Backoff
 from holdfast.mesos.channel import SENT, CallChannel, CallResult, Outcome, rejected
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
-from holdfast.mesos.messages import Json, MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import (
+    InverseOffer,
+    Json,
+    MasterInfo,
+    Offer,
+    OperationStatus,
+    TaskStatus,
+)
 from holdfast.mesos.parse import (
     ParseError,
+    parse_inverse_offers,
     parse_master,
     parse_offers,
     parse_operation_status,
@@ -58,6 +66,10 @@ class SchedulerListener(Protocol):
     def offers(self, offers: tuple[Offer, ...]) -> None: ...
 
     def rescinded(self, offer_id: str) -> None: ...
+
+    def inverse_offers(self, offers: tuple[InverseOffer, ...]) -> None: ...
+
+    def inverse_rescinded(self, offer_id: str) -> None: ...
 
     def status(self, status: TaskStatus) -> None: ...
 
@@ -317,6 +329,11 @@ class SchedulerConnection:
             return partial(listener.operation_status, status)
         if kind == "RESCIND":
             return partial(listener.rescinded, event["rescind"]["offer_id"]["value"])
+        if kind == "INVERSE_OFFERS":
+            return partial(listener.inverse_offers, parse_inverse_offers(event))
+        if kind == "RESCIND_INVERSE_OFFER":
+            rescinded = event["rescind_inverse_offer"]["inverse_offer_id"]["value"]
+            return partial(listener.inverse_rescinded, rescinded)
         if kind == "FAILURE":
             return self._failure(event["failure"])
         if kind == "ERROR":

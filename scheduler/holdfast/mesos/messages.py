@@ -77,8 +77,28 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Unavailability:
+    """When an agent's machine is to be serviced: seconds since the epoch; no `end` if unknown."""
+
+    start: float
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOffer:
+    """The master asks whether what runs on an agent may be taken down at that time."""
+
+    id: str
+    agent_id: str
+    unavailability: Unavailability
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """An offer of one agent's resources to one role. `agent_url` is where the agent answers."""
+    """An offer of one agent's resources to one role. `agent_url` is where the agent answers.
+
+    `unavailability` is set when the machine is about to be serviced.
+    """
 
     id: str
     agent_id: str
@@ -91,6 +111,7 @@ class Offer:
     executor_ids: frozenset[str]
     resources: tuple[Resource, ...]
     agent_url: str = ""
+    unavailability: Unavailability | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.mesos.messages import (
     DiskSource,
+    InverseOffer,
     Json,
     MasterInfo,
     Offer,
@@ -17,9 +18,11 @@ from holdfast.mesos.messages import (
     Resource,
     TaskState,
     TaskStatus,
+    Unavailability,
 )
 
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
+NANOSECONDS = 1_000_000_000
 _MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
@@ -33,6 +36,15 @@ def parse_offers(event: Json) -> tuple[Offer, ...]:
         return tuple([_offer(offer) for offer in event["offers"].get("offers", ())])
     except _MALFORMED as error:
         raise _malformed("OFFERS event", error) from error
+
+
+def parse_inverse_offers(event: Json) -> tuple[InverseOffer, ...]:
+    """The inverse offers of an INVERSE_OFFERS event; those that name no agent are left out."""
+    try:
+        offers = event["inverse_offers"].get("inverse_offers", ())
+        return tuple([_inverse_offer(offer) for offer in offers if "agent_id" in offer])
+    except _MALFORMED as error:
+        raise _malformed("INVERSE_OFFERS event", error) from error
 
 
 def parse_offer(message: Json) -> Offer:
@@ -133,7 +145,24 @@ def _offer(message: Json) -> Offer:
         executor_ids=frozenset([e["value"] for e in executors]) if executors else frozenset(),
         resources=tuple([_resource(r) for r in message.get("resources", ())]),
         agent_url=_agent_url(url) if url else "",
+        unavailability=_unavailability(message.get("unavailability")),
     )
+
+
+def _inverse_offer(message: Json) -> InverseOffer:
+    when = _unavailability(message["unavailability"])
+    assert when is not None
+    return InverseOffer(message["id"]["value"], message["agent_id"]["value"], when)
+
+
+def _unavailability(message: Json | None) -> Unavailability | None:
+    """Mesos tells a start and, if it is known, a duration, both in nanoseconds."""
+    if not message:
+        return None
+    start = int(message["start"]["nanoseconds"])
+    duration = message.get("duration")
+    end = (start + int(duration["nanoseconds"])) / NANOSECONDS if duration else None
+    return Unavailability(start / NANOSECONDS, end)
 
 
 def _agent_url(url: Json) -> str:

@@ -33,6 +33,7 @@ class AgentPool:
         self.hostname = first.hostname
         self.ip = first.ip
         self.agent_url = first.agent_url
+        self.unavailability = first.unavailability
         self.role = first.role
         self.region = first.region
         self.zone = first.zone

@@ -7,7 +7,7 @@ its ExecutorInfo; an executor ends with its last task. Each task does what its `
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.core import effects as ef
@@ -17,7 +17,7 @@ from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.startup import open_ledger, open_uninstall
-from holdfast.mesos.messages import MasterInfo, Offer, TaskState, TaskStatus
+from holdfast.mesos.messages import MasterInfo, Offer, TaskState, TaskStatus, Unavailability
 from holdfast.plans.plan import Plan, Status
 from holdfast.records import Pod, Task
 from holdfast.service.model import ServiceSpec
@@ -68,6 +68,7 @@ class Agent:
     reserved: dict[tuple[str, str], Json] = field(default_factory=dict)
     tasks: dict[str, Running] = field(default_factory=dict)
     reachable: bool = True
+    unavailability: Unavailability | None = None
 
     def executors(self) -> dict[str, Json]:
         return {t.executor_id: t.info["executor"] for t in self.tasks.values()}
@@ -96,7 +97,8 @@ class Agent:
             assert amount >= 0, f"{key} is used more than it is reserved"
             if amount:
                 offered.append({**resource, "scalar": {"value": amount / 1000}})
-        return offer(self.number, id_=id_, reserved=offered, cpus=free_cpus)
+        made = offer(self.number, id_=id_, reserved=offered, cpus=free_cpus)
+        return replace(made, unavailability=self.unavailability)
 
     def apply(self, operation: Json) -> None:
         kind = operation["type"]

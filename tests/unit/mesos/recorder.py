@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskStatus
+from holdfast.mesos.messages import InverseOffer, MasterInfo, Offer, OperationStatus, TaskStatus
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
@@ -42,6 +42,12 @@ class Recorder:
 
     def rescinded(self, offer_id: str) -> None:
         self._note("rescinded", offer_id)
+
+    def inverse_offers(self, offers: tuple[InverseOffer, ...]) -> None:
+        self._note("inverse_offers", offers)
+
+    def inverse_rescinded(self, offer_id: str) -> None:
+        self._note("inverse_rescinded", offer_id)
 
     def status(self, status: TaskStatus) -> None:
         self._note("status", status)

@@ -35,6 +35,17 @@ def test_accept_and_decline() -> None:
     }
 
 
+def test_answers_to_inverse_offers() -> None:
+    assert calls.accept_inverse_offers(["o-1"], 60.0) == {
+        "type": "ACCEPT_INVERSE_OFFERS",
+        "accept_inverse_offers": {
+            "inverse_offer_ids": [{"value": "o-1"}],
+            "filters": {"refuse_seconds": 60.0},
+        },
+    }
+    assert calls.decline_inverse_offers(["o-1"], 30.0)["type"] == "DECLINE_INVERSE_OFFERS"
+
+
 def test_revive_and_suppress() -> None:
     assert calls.revive() == {"type": "REVIVE"}
     assert calls.suppress() == {"type": "SUPPRESS"}

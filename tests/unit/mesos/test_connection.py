@@ -451,7 +451,7 @@ class TestEvents:
             status = {"task_id": {"value": "t-odd"}, "state": "TASK_DANCING"}
             exchange.event({"type": "UPDATE", "update": {"status": status}})
             exchange.event({"type": "OFFERS", "offers": {"offers": [{"id": {"value": "o"}}]}})
-            exchange.event({"type": "INVERSE_OFFERS", "inverse_offers": {}})
+            exchange.event({"type": "NEWER_THAN_THIS", "newer": {}})
             exchange.event({"no": "type"})
             exchange.chunk(b"3\nabc")
             exchange.event({"type": "RESCIND", "rescind": {"offer_id": {"value": "o-1"}}})

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from holdfast.mesos.messages import MasterInfo, OperationStatus, TaskState, TaskStatus
+from holdfast.mesos.messages import (
+    InverseOffer,
+    MasterInfo,
+    OperationStatus,
+    TaskState,
+    TaskStatus,
+    Unavailability,
+)
 from holdfast.mesos.parse import (
     ParseError,
+    parse_inverse_offers,
     parse_master,
     parse_offer,
     parse_offers,
@@ -260,3 +268,31 @@ def test_master() -> None:
     assert parse_master({**old, "address": {"ip": "::1", "port": 1}}).url == "http://[::1]:1"
     with pytest.raises(ParseError, match="hostname"):
         parse_master({"id": "m"})
+
+
+def test_inverse_offers_and_the_unavailability_of_offers() -> None:
+    hour = {"start": {"nanoseconds": "1795516056000000000"},
+            "duration": {"nanoseconds": 3600000000000}}  # fmt: skip
+    event = {
+        "type": "INVERSE_OFFERS",
+        "inverse_offers": {
+            "inverse_offers": [
+                {"id": {"value": "o-4"}, "agent_id": {"value": "a-1"}, "unavailability": hour},
+                {"id": {"value": "o-5"}, "unavailability": hour},
+                {
+                    "id": {"value": "o-6"},
+                    "agent_id": {"value": "a-2"},
+                    "unavailability": {"start": {"nanoseconds": 5_000_000_000}},
+                },
+            ]
+        },
+    }
+    when = Unavailability(1795516056.0, 1795519656.0)
+    assert parse_inverse_offers(event) == (
+        InverseOffer("o-4", "a-1", when),
+        InverseOffer("o-6", "a-2", Unavailability(5.0)),
+    )
+    assert parse_offer({**OFFER, "unavailability": hour}).unavailability == when
+    assert parse_offer(OFFER).unavailability is None
+    with pytest.raises(ParseError, match="INVERSE_OFFERS event"):
+        parse_inverse_offers({"inverse_offers": {"inverse_offers": [{"agent_id": {"value": "a"}}]}})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.placement.constraints import first_refusal
@@ -176,6 +176,7 @@ def naive(constraint: Constraint, candidate: At, peers: list[At]) -> bool:
     return others.get(mine, 0) <= smallest
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(constraints(), max_size=3), places(), st.lists(places(), max_size=8))
 def test_as_the_oracle_says(rows: list[Constraint], candidate: At, peers: list[At]) -> None:
     found = first_refusal(rows, candidate, peers)

@@ -1,0 +1,120 @@
+"""What taking machines down would do to a service, and in which order they can be serviced."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from holdfast.core.budget import TooMany, too_many, wanted
+from holdfast.core.view import View
+from holdfast.records import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether hosts may be taken down together now: `problems` is empty when they may.
+
+    `pods` would go down with them, `down` are down already; `unknown` are hosts on which the
+    service has nothing.
+    """
+
+    pods: tuple[str, ...]
+    down: tuple[str, ...]
+    problems: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hosts that can be serviced together, and the pod instances that go down with them."""
+
+    hosts: tuple[str, ...]
+    pods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Batches to service one after the other, each once all pod instances are up again.
+
+    `waits_for` are down elsewhere and must be up before the first batch; `never` tells by host why
+    it cannot be taken down within the budget at all.
+    """
+
+    batches: tuple[Batch, ...]
+    waits_for: tuple[str, ...]
+    never: Mapping[str, str]
+
+
+def check(view: View, hosts: Sequence[str]) -> Check:
+    """What would happen if the hosts were taken down at this moment."""
+    there = {host: _names_on(view, host) for host in hosts}
+    names = [name for of_host in there.values() for name in of_host]
+    problems = [
+        str(broken)
+        for pod_type in wanted(view.service, names)
+        if (broken := _broken(view, [n for n in names if n.rpartition("-")[0] == pod_type]))
+    ]
+    return Check(
+        pods=tuple(name for name in names if name not in view.upkeep.down),
+        down=tuple(sorted(view.upkeep.down)),
+        problems=tuple(problems),
+        unknown=tuple(host for host, of_host in there.items() if not of_host),
+    )
+
+
+def order(view: View, hosts: Iterable[str]) -> Order:
+    """Batches made host by host; those of one are in one zone.
+
+    Hosts with an instance that is down come first: to take them down costs the least.
+    """
+    there = {host: _names_on(view, host) for host in dict.fromkeys(hosts)}
+    never = {
+        host: str(broken)
+        for host, names in there.items()
+        if (broken := too_many(view.service, lambda _: (), names))
+    }
+    down = view.upkeep.down
+
+    def rank(host: str) -> tuple[bool, str, str]:
+        return not any(n in down for n in there[host]), _zone(view, host), host
+
+    batches: list[list[str]] = []
+    for host in sorted((h for h in there if h not in never), key=rank):
+        for batch in batches:
+            names = [n for other in (*batch, host) for n in there[other]]
+            zones = {_zone(view, other) for other in (*batch, host) if there[other]}
+            if len(zones) < 2 and too_many(view.service, lambda _: (), names) is None:
+                batch.append(host)
+                break
+        else:
+            batches.append([host])
+    first = [n for host in batches[0] for n in there[host]] if batches else []
+    others = tuple(sorted(n for n in down if n not in first))
+    return Order(
+        batches=tuple(
+            Batch(tuple(batch), tuple(n for host in batch for n in there[host]))
+            for batch in batches
+        ),
+        waits_for=others if _broken(view, first) else (),
+        never=never,
+    )
+
+
+def _broken(view: View, names: Sequence[str]) -> TooMany | None:
+    def down_of(pod_type: str) -> list[str]:
+        return [n for n in view.upkeep.down if n.rpartition("-")[0] == pod_type]
+
+    return too_many(view.service, down_of, names, view.upkeep.going)
+
+
+def _on(view: View, host: str) -> list[Pod]:
+    pods = view.pods.values()
+    return [pod for pod in pods if pod.reservation and pod.reservation.hostname == host]
+
+
+def _names_on(view: View, host: str) -> list[str]:
+    of_type = wanted(view.service, (pod.name for pod in _on(view, host)))
+    return [name for names in of_type.values() for name in names]
+
+
+def _zone(view: View, host: str) -> str:
+    held = [pod.reservation for pod in _on(view, host)]
+    return next((each.zone or "" for each in held if each), "")

@@ -1,0 +1,140 @@
+"""Mesos' maintenance: which machines may be serviced when, answered to inverse offers.
+
+An inverse offer is a question (https://mesos.apache.org/documentation/latest/maintenance/): the
+operator of the cluster reads the answers and decides. Nothing is moved because of it, since the
+data would stay; an instance on an agent that goes down waits for its return.
+"""
+
+from holdfast.core.budget import Down, too_many
+from holdfast.core.effects import AcceptInverse, Call, Decision, DeclineInverse, Effect
+from holdfast.core.ledger import Ledger
+from holdfast.core.upkeep import Answered, Window
+from holdfast.mesos.messages import InverseOffer, Offer
+
+ACCEPTED_SECONDS = 60.0
+DECLINED_SECONDS = 30.0
+"""After that time the master asks again, so that the answer follows the state of the service."""
+
+LEAD_SECONDS = 300.0
+"""For so long before its window begins an agent counts as going down."""
+
+WITHDRAWN_SECONDS = 600.0
+"""A window that has not begun and is not asked about for so long was taken back."""
+
+
+class Windows:
+    """Answers inverse offers. Accepted windows are in the ledger, everything else is asked anew."""
+
+    def __init__(self, ledger: Ledger, down_of: Down) -> None:
+        self._ledger = ledger
+        self._down_of = down_of
+        self._open: dict[str, InverseOffer] = {}
+        self._sent: dict[str, InverseOffer] = {}
+        self._asked: dict[str, float] = {}
+        self.answers: dict[str, Answered] = {}
+        """By agent id."""
+
+    def asked(self, offers: tuple[InverseOffer, ...], now: float) -> None:
+        """The master asks; a new question about an agent takes the place of the former one."""
+        for offer in offers:
+            self._open[offer.agent_id] = offer
+            self._asked[offer.agent_id] = now
+
+    def rescinded(self, offer_id: str) -> None:
+        """The question is void."""
+        self._open = {id_: o for id_, o in self._open.items() if o.id != offer_id}
+
+    def disconnected(self) -> None:
+        self._open.clear()
+        self._sent.clear()
+
+    def failed(self, call: Call) -> None:
+        """The answer may not have arrived: it is given again, unless there is a new question."""
+        if isinstance(call, AcceptInverse | DeclineInverse):
+            for offer in self._sent.values():
+                if offer.id in call.offer_ids:
+                    self._open.setdefault(offer.agent_id, offer)
+
+    def seen(self, offers: tuple[Offer, ...]) -> None:
+        """An agent that offers without saying that it will be away has no window any more."""
+        for offer in offers:
+            if offer.unavailability is None:
+                self._forget(offer.agent_id)
+
+    def going(self, now: float) -> frozenset[str]:
+        """The agents that are, or are about to be, taken down with our consent."""
+        for window in list(self._ledger.windows.values()):
+            asked = self._asked.setdefault(window.agent_id, now)
+            silent = now < window.start and now - asked > WITHDRAWN_SECONDS
+            if silent or (window.end is not None and window.end <= now):
+                self._forget(window.agent_id)
+        windows = self._ledger.windows.values()
+        return frozenset(w.agent_id for w in windows if w.start - LEAD_SECONDS <= now)
+
+    def answer(self, now: float) -> list[Effect]:
+        """The answers to all open questions, earlier windows first."""
+        effects: list[Effect] = []
+        for offer in sorted(
+            self._open.values(), key=lambda o: (o.unavailability.start, o.agent_id)
+        ):
+            self._sent[offer.agent_id] = offer
+            effects += self._answer(offer, now)
+        self._open.clear()
+        return effects
+
+    def _answer(self, offer: InverseOffer, now: float) -> list[Effect]:
+        when = offer.unavailability
+        window = Window(offer.agent_id, when.start, when.end)
+        names = self._ledger.index.on_agent(offer.agent_id)
+        others = [
+            name
+            for other in self._ledger.windows.values()
+            if other.agent_id != offer.agent_id and other.overlaps(window)
+            for name in self._ledger.index.on_agent(other.agent_id)
+        ]
+        broken = too_many(self._ledger.service, self._down_of, names, others)
+        refusal = str(broken) if broken else ""
+        known = self._ledger.windows.get(offer.agent_id)
+        if broken is None and known != window:
+            self._ledger.put_window(window)
+        elif broken is not None and known is not None:
+            self._ledger.drop_window(offer.agent_id)
+        answered = Answered(window, self._hostname(offer.agent_id), refusal)
+        before = self.answers.get(offer.agent_id)
+        self.answers[offer.agent_id] = answered
+        call: Effect
+        if broken is None:
+            call = AcceptInverse((offer.id,), ACCEPTED_SECONDS)
+        else:
+            call = DeclineInverse((offer.id,), DECLINED_SECONDS)
+        if before is not None and (before.window, before.refusal) == (window, refusal):
+            return [call]
+        return [call, Decision(_words(answered, names, now))]
+
+    def _hostname(self, agent_id: str) -> str:
+        for name in self._ledger.index.on_agent(agent_id):
+            held = self._ledger.pods[name].reservation
+            if held is not None:
+                return held.hostname
+        return agent_id
+
+    def _forget(self, agent_id: str) -> None:
+        self.answers.pop(agent_id, None)
+        self._asked.pop(agent_id, None)
+        if agent_id in self._ledger.windows:
+            self._ledger.drop_window(agent_id)
+
+
+def _words(answered: Answered, names: tuple[str, ...], now: float) -> str:
+    window = answered.window
+    minutes = max(0.0, window.start - now) / 60
+    when = f"in {minutes:.0f} min" if minutes >= 1 else "now"
+    if window.end is not None:
+        when += f" for {(window.end - window.start) / 60:.0f} min"
+    if answered.refusal:
+        return f"agent {answered.hostname} must not be serviced {when}: {answered.refusal}"
+    who = ", ".join(sorted(names)) or "nothing"
+    return (
+        f"agent {answered.hostname} may be serviced {when}: {who} goes down with it, stays there"
+        " with its data and starts again when the agent is back"
+    )
