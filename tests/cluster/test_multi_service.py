@@ -104,9 +104,8 @@ def znodes(cluster: Cluster) -> list[str]:
         client.close()
 
 
-def test_services_come_change_and_go_and_leave_each_other_alone(
-    cluster: Cluster, scheduler: Scheduler
-) -> None:
+def test_multiservice_dynamic(cluster: Cluster, scheduler: Scheduler) -> None:
+    """Services come, change and go, and leave each other alone."""
     assert scheduler.get("multi") == []
     assert host(scheduler, "one").status_code == 200
     assert host(scheduler, "/team/two").status_code == 200

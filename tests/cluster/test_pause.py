@@ -41,9 +41,8 @@ def server(service: Scheduler) -> dict[str, Any]:
     return dict(task)
 
 
-def test_paused_tasks_sleep_beside_their_data_until_resumed(
-    one_agent: Cluster, tmp_path: Path
-) -> None:
+def test_zzzrecovery_pause_and_resume(one_agent: Cluster, tmp_path: Path) -> None:
+    """Paused tasks sleep beside their data until resumed."""
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SVC_YML)
     service = Scheduler(

@@ -151,8 +151,11 @@ def volume(scheduler: Scheduler) -> Path:
     return agent.work_dir / "volumes" / "roles" / "demo-role" / str(id_)
 
 
-def test_a_task_gets_its_secrets_and_nobody_else(one_agent: Cluster, tmp_path: Path) -> None:
-    """First one is missing; then all is there; then the value changes."""
+def test_secrets(one_agent: Cluster, tmp_path: Path) -> None:
+    """In files and variables of the task, and nowhere else.
+
+    First one is missing; then all is there; then the value changes.
+    """
     folder = tmp_path / "secrets"
     (folder / "db").mkdir(parents=True)
     first, second = (secrets.token_hex(20).encode() for _ in range(2))
@@ -262,7 +265,7 @@ def keytool(store: Path) -> str:
     return result.stdout
 
 
-def test_tasks_trust_each_other(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
+def test_tls(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
     """Chains, key stores, renewal, the authority that outlives the scheduler, and new names."""
     cluster = cluster_factory(ClusterSpec(agents=2))
     refused = service(cluster, tmp_path, TLS % "web").start()

@@ -68,9 +68,8 @@ def reserved(cluster: Cluster) -> dict[str, dict[str, float]]:
     return dict(agent["reserved_resources"])
 
 
-def test_services_share_a_role_and_leave_each_others_data_alone(
-    one_agent: Cluster, tmp_path: Path
-) -> None:
+def test_quota_deployment(one_agent: Cluster, tmp_path: Path) -> None:
+    """Services share the role of their group and leave each other's data alone."""
     demo = scheduler(one_agent, tmp_path / "demo", SVC_YML, 8080, EXECUTOR_MEM_MB="48").start()
     other = scheduler(
         *(one_agent, tmp_path / "other", OTHER, 8081),

@@ -88,7 +88,8 @@ def plan_code(service: Scheduler) -> int:
     return requests.get(url, timeout=10).status_code
 
 
-def test_a_clean_uninstall_leaves_nothing(cluster: Cluster, service: Scheduler) -> None:
+def test_uninstall(cluster: Cluster, service: Scheduler) -> None:
+    """Nothing is left: no task, no reservation, no framework, no record."""
     framework_ids = service.get("state/frameworkId")
     assert reserved(cluster)
     order(service)

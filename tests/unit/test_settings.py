@@ -104,7 +104,8 @@ def test_every_fault_is_told_at_once() -> None:
     assert "STATSD_UDP_PORT: expected a whole number from 1 to 65535, found '70000'" in found
 
 
-def test_a_migration_of_the_role_is_refused_with_a_reason() -> None:
+def test_quota_upgrade_and_downgrade() -> None:
+    """A migration to another role is refused with a reason."""
     (told,) = problems(ENABLE_ROLE_MIGRATION="true")
     assert "ENABLE_ROLE_MIGRATION is not supported: a service keeps its role for good" in told
     assert read_settings({"ENABLE_ROLE_MIGRATION": "false"}) == Settings()
@@ -121,7 +122,7 @@ def test_a_migration_of_the_role_is_refused_with_a_reason() -> None:
         ("/dev/", "true", "dev"),
     ],
 )
-def test_the_role_of_the_group(role: str, enforced: str, expected: str | None) -> None:
+def test_quota_deployment(role: str, enforced: str, expected: str | None) -> None:
     environment = {"MESOS_ALLOCATION_ROLE": role, "MARATHON_APP_ENFORCE_GROUP_ROLE": enforced}
     assert read_settings(environment).group_role == expected
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.model import (
     PhaseSpec,
     PlanSpec,
@@ -23,6 +24,12 @@ Yaml = dict[str, Any]
 
 def to_yaml(spec: ServiceSpec) -> str:
     """The text of svc.yml that says `spec`."""
+    pods = {pod.type: _pod(pod) for pod in spec.pods}
+    # The policy of all pods is what those have that name none themselves.
+    policy = next((pod.replacement for pod in spec.pods if pod.replacement), None)
+    for pod in spec.pods:
+        if pod.replacement == policy:
+            del pods[pod.type]["replacement-failure-policy"]
     document = {
         "name": spec.name,
         "web-url": spec.web_url,
@@ -31,10 +38,15 @@ def to_yaml(spec: ServiceSpec) -> str:
             "user": spec.user,
             "zookeeper": spec.zookeeper,
         },
-        "pods": {pod.type: _pod(pod) for pod in spec.pods},
+        "pods": pods,
         "plans": {plan.name: _plan(plan) for plan in (*spec.plans, spec.deploy)},
         "endpoints": {
-            each.name: {"pod": each.pod, "count": each.count, "port": each.port}
+            each.name: {
+                "pod": each.pod,
+                "count": each.count,
+                "port": each.port,
+                "template": each.template,
+            }
             for each in spec.endpoints
         },
         "validation": [
@@ -50,6 +62,7 @@ def to_yaml(spec: ServiceSpec) -> str:
             }
             for each in spec.validation
         ],
+        "replacement-failure-policy": _replacement(policy),
         "disaster": {
             "lost-pods-percent": spec.disaster.pods_percent,
             "lost-agents": spec.disaster.agents,
@@ -113,12 +126,17 @@ def _pod(pod: PodSpec) -> Yaml:
         "after-replace": [
             {"restart": each.restart, "index-below": each.index_below} for each in pod.after_replace
         ],
-        "replacement-failure-policy": pod.replacement
-        and {
-            "permanent-failure-timeout-secs": pod.replacement.timeout,
-            "min-replace-delay-secs": pod.replacement.delay,
-            "max-replacements-per-hour": pod.replacement.per_hour,
-        },
+        "replacement-failure-policy": _replacement(pod.replacement) or "none",
+    }
+
+
+def _replacement(policy: ReplacementPolicy | None) -> Yaml | None:
+    if policy is None:
+        return None
+    return {
+        "permanent-failure-timeout-secs": policy.timeout,
+        "min-replace-delay-secs": policy.delay,
+        "max-replacements-per-hour": policy.per_hour,
     }
 
 

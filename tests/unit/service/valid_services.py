@@ -283,11 +283,43 @@ def plans(draw: st.DrawFn, name: str, all_pods: Sequence[PodSpec]) -> PlanSpec:
 
 
 @st.composite
+def endpoints(draw: st.DrawFn, name: str, all_pods: Sequence[PodSpec]) -> EndpointSpec:
+    """Where the instances of a pod are, or a rendered file."""
+    if draw(st.booleans()):
+        return EndpointSpec(name, template="app.conf", content="port={{PORT}}\n")
+    pod = draw(st.sampled_from(all_pods))
+    sets = [task.ports for task in pod.tasks] + [each.ports for each in pod.resource_sets]
+    names = sorted({port.name for each in sets for port in each})
+    port = draw(st.none() | st.sampled_from(names)) if names else None
+    return EndpointSpec(name, pod.type, draw(st.none() | COUNT), port)
+
+
+@st.composite
+def rules(draw: st.DrawFn, pod: PodSpec) -> RuleSpec:
+    """A rule that the number of instances keeps; it asks for one thing or several."""
+    count = pod.count
+    rule = RuleSpec(
+        path=f"pods.{pod.type}.count",
+        message=draw(TEXT),
+        unchanged=draw(st.booleans()),
+        only_grows=draw(st.booleans()),
+        matches=draw(st.none() | st.just(r"[0-9]+|\d{2}")),
+        one_of=draw(st.just(()) | WORDS.map(lambda other: (other, str(count)))),
+        at_least=draw(st.none() | st.integers(0, count).map(float)),
+        at_most=draw(st.none() | st.integers(count, 9).map(float)),
+    )
+    bare = RuleSpec(rule.path, rule.message)
+    return replace(rule, unchanged=True) if rule == bare else rule
+
+
+@st.composite
 def services(draw: st.DrawFn) -> ServiceSpec:
     """A valid service."""
     types = draw(st.lists(LETTERS, unique=True, min_size=1, max_size=3))
     made = tuple(draw(pods(type_, number + 1)) for number, type_ in enumerate(types))
-    others = draw(st.lists(st.sampled_from(["update", "backup", "replace"]), unique=True))
+    others = draw(
+        st.lists(st.sampled_from(["update", "backup", "replace", "decommission"]), unique=True)
+    )
     return ServiceSpec(
         name=draw(st.sampled_from(["data", "/prod/data", "a.b-c"])),
         user=draw(WORDS),
@@ -298,12 +330,10 @@ def services(draw: st.DrawFn) -> ServiceSpec:
         web_url=draw(st.none() | WORDS),
         plans=tuple(draw(plans(name, made)) for name in others),
         endpoints=tuple(
-            EndpointSpec(f"where-{i}", draw(st.sampled_from(types)), draw(st.none() | COUNT))
-            for i in range(draw(st.integers(0, 2)))
+            draw(endpoints(f"where-{i}", made)) for i in range(draw(st.integers(0, 2)))
         ),
         validation=tuple(
-            RuleSpec(f"pods.{types[0]}.count", draw(WORDS), True, draw(st.booleans()), at_least=0)
-            for _ in range(draw(st.integers(0, 2)))
+            draw(rules(draw(st.sampled_from(made)))) for _ in range(draw(st.integers(0, 2)))
         ),
         disaster=draw(
             st.builds(DisasterSpec, st.integers(1, 100), st.integers(1, 9), st.integers(1, 900))
