@@ -63,6 +63,7 @@ setup(
             "hypothesis>=6.90",
             "import-linter>=2.0",
             "jsonschema>=4.20",
+            "mkdocs-material>=9.7",
             "mypy>=1.8",
             "pex>=2.100",
             "psutil>=5.9",
