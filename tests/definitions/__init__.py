@@ -82,6 +82,7 @@ HELLO = OF_ALL | {
     "SECOND_BEGIN": "1004",
     "DEPLOY_STEPS": "[[first, second], [third]]",
     "SECOND_ENABLED": "true",
+    "REPLACE_AFTER": "",
     "DRIVER": "pxd",
     "DRIVER_OPTIONS": "size=10;repl=2",
     "VOLUME_PROFILE": "fast",

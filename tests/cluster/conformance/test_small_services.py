@@ -190,6 +190,28 @@ def test_multiple_ports(cluster: Cluster, tmp_path: Path) -> None:
         assert int(found["PORT_SECOND"]) >= 31700
 
 
+def test_custom_service_tld(cluster: Cluster, tmp_path: Path) -> None:
+    """The names of endpoints and those told to tasks are in the domains that are set."""
+    domains = {"SERVICE_TLD": "tasks.example", "VIP_TLD": "vips.example"}
+    with service(cluster, tmp_path, "custom-tld", HELLO_COUNT="1", **domains) as scheduler:
+        scheduler.wait_well()
+        found = environment_of(cluster, "custom-tld", "hello-0-server")
+        endpoint = scheduler.get("endpoints/front")
+        name = f"hello-0-server.custom-tld.tasks.example:{found['PORT_FRONT']}"
+        assert endpoint["dns"] == [name]
+        assert endpoint["vip"] == "hello.custom-tld.vips.example:80"
+        assert found["FRAMEWORK_HOST"] == "custom-tld.tasks.example"
+
+
+def test_web_url(cluster: Cluster, tmp_path: Path) -> None:
+    """The master tells it, for those who show frameworks."""
+    with service(cluster, tmp_path, "web-url") as scheduler:
+        scheduler.wait_well()
+        state = requests.get(f"{cluster.leader()}/frameworks", timeout=10).json()
+        urls = {each["name"]: each.get("webui_url") for each in state["frameworks"]}
+        assert urls["web-url"] == "https://hello.example/ui"
+
+
 def test_custom_plan(cluster: Cluster, tmp_path: Path) -> None:
     """The last instance of a phase first, and the tasks run in that order."""
     with service(cluster, tmp_path, "custom-plan") as scheduler:

@@ -8,6 +8,7 @@ from holdfast.mesos.messages import AgentFeatures
 from holdfast.plans.plan import Phase, Plan, Status
 from holdfast.records import Pod
 from holdfast.service.model import Goal, PodSpec, ServiceSpec
+from holdfast.settings import Settings
 from tests.definitions import hello_world
 from tests.simulation.agent import Agent, Task
 from tests.simulation.world import World, quiet
@@ -43,8 +44,8 @@ def simulated(spec: ServiceSpec, commands: Mapping[str, str] | None = None) -> S
 class Cluster:
     """Machines on which the service `name` is run; `environment` are its settings.
 
-    `commands` tells what tasks do, by name: `run`, `finish`, or `needs VARIABLE...`, which fails
-    without these variables.
+    `service_region` is that of the scheduler's setting. `commands` tells what tasks do, by name:
+    `run`, `finish`, or `needs VARIABLE...`, which fails without these variables.
     """
 
     def __init__(
@@ -52,17 +53,20 @@ class Cluster:
         name: str,
         commands: Mapping[str, str] | None = None,
         machines: int = 6,
+        service_region: str | None = None,
         **environment: str,
     ) -> None:
         self.name = name
         self._commands = commands
+        self._region = service_region
         with quiet():
             self.world = World(3, self._spec(environment), machines)
         for agent in self.world.agents:
             agent.features = EVERYTHING
 
     def _spec(self, environment: Mapping[str, str]) -> ServiceSpec:
-        return simulated(hello_world(self.name, **environment), self._commands)
+        spec = simulated(hello_world(self.name, **environment), self._commands)
+        return Settings(region=self._region).applied_to(spec)
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -156,8 +160,9 @@ class Cluster:
         self.world.order(verb, target, phase, step, parameters)
         self.run(1.0)
 
-    def update(self, **environment: str) -> None:
+    def update(self, service_region: str | None = None, **environment: str) -> None:
         """Start the scheduler with other settings; returns when it leads."""
+        self._region = service_region
         self.world.update_to(self._spec(environment))
         self.until(lambda: self.world.newest.alive)
         self.run(5.0)

@@ -121,6 +121,18 @@ def test_region_awareness() -> None:
     assert len(at_home.hosts("hello")) == 6
     assert not elsewhere.tasks()
     assert "region" in str(elsewhere.world.newest.engine.view.explanations["hello-0"])
+    asked = Cluster("svc", service_region="there")
+    asked.run(120.0)
+    assert not asked.tasks()
+    # There is no data yet that stays in a region.
+    asked.update(service_region="here")
+    asked.until(lambda: asked.status("deploy") is Status.COMPLETE)
+    before = asked.ids()
+    asked.update(service_region="there")
+    (refused,) = asked.plan("deploy").errors
+    assert "SERVICE_REGION: cannot change from 'here' to 'there'" in refused
+    asked.run(60.0)
+    assert asked.ids() == before
 
 
 def test_multiple_ports() -> None:

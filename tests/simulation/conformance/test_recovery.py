@@ -83,9 +83,13 @@ def test_executor_volumes() -> None:
     cluster.end()
 
 
-def test_external_volumes() -> None:
-    """Named after the instance, so that one that is replaced finds its data on another agent."""
-    cluster = Cluster("external-volumes", machines=3).deployed()
+@pytest.mark.parametrize("after", ["", "30"])
+def test_external_volumes(after: str) -> None:
+    """Named after the instance, so that one that is replaced finds its data on another agent.
+
+    An operator has it replaced, or its policy some seconds after its agent is lost.
+    """
+    cluster = Cluster("external-volumes", machines=3, REPLACE_AFTER=after).deployed()
 
     def names() -> list[str]:
         executor = cluster.pod("hello-1").executor or {}
@@ -99,7 +103,10 @@ def test_external_volumes() -> None:
     (agent,) = [agent for agent in cluster.world.agents if agent.hostname == host]
     agent.power_off()
     agent.removed = True
-    cluster.order(ev.Verb.POD_REPLACE, "hello-1")
+    if not after:
+        cluster.run(300.0)
+        assert "hello-1-server" not in cluster.tasks()
+        cluster.order(ev.Verb.POD_REPLACE, "hello-1")
     cluster.until(lambda: "hello-1-server" in cluster.tasks())
     assert cluster.hosts("hello")[1] != host
     assert names() == [named]
