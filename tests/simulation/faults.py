@@ -194,6 +194,7 @@ def removed(world: World, pick: int) -> None:
     agent.power_off()
     agent.removed = True
     if pick % 3 == 0:
+        world.judge.plans.gone.add(agent.id)
         world.master.mark_gone(agent)
 
 

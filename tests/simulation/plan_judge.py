@@ -46,6 +46,8 @@ class PlanJudge:
     ) -> None:
         self.forced: set[str] = set()
         self.overruled: set[str] = set()
+        self.gone: set[str] = set()
+        """The ids of agents that an operator has marked gone."""
         self.released: dict[tuple[str, str], int] = {}
         self._configs = configs
         self._replaced = replaced
@@ -105,7 +107,8 @@ class PlanJudge:
                 )
         if pod.name in self.overruled:
             return
-        if former.tasks and not pod.tasks:
+        lost = former.reservation is not None and former.reservation.agent_id in self.gone
+        if former.tasks and not pod.tasks and not lost:
             self._taken_down(former, pod)  # it is replaced
         if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
             names = {task.name for task in fresh}
@@ -185,6 +188,8 @@ class PlanJudge:
                 return  # a recovery, not a step of the plan
             if pod not in self._taken or not self._same(_type(pod), config, self._taken[pod]):
                 return
+        elif pod in self._replaced:
+            return  # started anew as the operator ordered, whoever's turn it is
         elif not all(self._same(_type(pod), config, other) for other in self._tried.get(pod, ())):
             return
         service = self._configs[config]

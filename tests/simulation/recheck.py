@@ -118,9 +118,11 @@ class RecheckedCore(TracedCore):
         effects = super().step(taken, now)
         self._given = iter(list(self._ids))
         twin = self._twin
-        del twin.ledger._followers[1:]  # all but the first, which is not forgotten
+        followers, former = twin.ledger._followers, twin._agenda._changes
+        followers[:] = [names for names in followers if names is not former._names]
         agenda = ForgetfulAgenda(twin.ledger, lambda: next(self._given))
         agenda.shortage, twin._agenda = twin._agenda.shortage, agenda
+        twin._failures._down, twin._windows._down_of = agenda.down, agenda.down_of
         again = twin.step(taken, now)
         _same("effects", effects, again)
         assert not list(self._given), "the twin needed fewer ids"
