@@ -68,8 +68,25 @@ def reserved(cluster: Cluster) -> dict[str, dict[str, float]]:
     return dict(agent["reserved_resources"])
 
 
+def limit_role(cluster: Cluster, **most: float) -> None:
+    """Give the role of the group a quota."""
+    limits = {name: {"value": amount} for name, amount in most.items()}
+    quota = {"quota_configs": [{"role": "dev", "limits": limits}]}
+    call = {"type": "UPDATE_QUOTA", "update_quota": quota}
+    answer = requests.post(f"{cluster.leader()}/api/v1", json=call, timeout=10)
+    assert answer.status_code == 200, answer.text
+
+
+def consumed(cluster: Cluster) -> dict[str, float]:
+    """What counts against the quota of the role."""
+    roles = requests.get(f"{cluster.leader()}/roles", timeout=10).json()["roles"]
+    (quota,) = (role["quota"] for role in roles if role["name"] == "dev")
+    return dict(quota["consumed"])
+
+
 def test_quota_deployment(one_agent: Cluster, tmp_path: Path) -> None:
-    """Services share the role of their group and leave each other's data alone."""
+    """Services share the role of their group and its quota, and leave each other's data alone."""
+    limit_role(one_agent, cpus=0.5, mem=256, disk=64)
     demo = scheduler(one_agent, tmp_path / "demo", SVC_YML, 8080, EXECUTOR_MEM_MB="48").start()
     other = scheduler(
         *(one_agent, tmp_path / "other", OTHER, 8081),
@@ -82,6 +99,7 @@ def test_quota_deployment(one_agent: Cluster, tmp_path: Path) -> None:
         demo.wait_well()
         first = demo.task_ids()
         assert reserved(one_agent)["dev"]["mem"] == 32 + 48
+        assert (consumed(one_agent)["cpus"], consumed(one_agent)["mem"]) == (0.2, 32 + 48)
         (volume,) = demo.instances()["app-0"]["volumes"]
 
         other.start()
