@@ -1,0 +1,150 @@
+"""The commands of the handbook's sections about instances, machines and volumes, run in order.
+
+They are run as the page has them, on a service with pods named as there. What is of one cluster
+alone is put in: addresses of agents, and the id of a volume that a replacement left.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from holdfast_playground.cluster import ClusterSpec
+from holdfast_playground.fixtures import ClusterFactory
+from tests.cluster.running_service import Scheduler, wait_until
+
+PAGE = Path(__file__).parents[2] / "docs" / "handbook.md"
+COMMAND = re.compile(r"^    (?:\$ )?(holdfast [^#\n]+)", re.MULTILINE)
+VOLUME = re.compile(r"\b[0-9a-f]{32}\b")
+ETCD_LIKE = """
+name: etcd
+scheduler: {zookeeper: '{{{FRAMEWORK_ZOOKEEPER}}}'}
+pods:
+  etcd:
+    count: 3
+    placement: '[["hostname", "UNIQUE"]]'
+    tasks:
+      member:
+        goal: RUNNING
+        cmd: echo started >> data/log && exec sleep 100000
+        cpus: 0.1
+        memory: 32
+        volume: {path: data, type: ROOT, size: 16}
+"""
+
+
+def commands(section: str) -> Sequence[str]:
+    """The commands in the blocks of one section, with the sections below it."""
+    (text,) = re.findall(
+        rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    found = [command.strip() for command in COMMAND.findall(text)]
+    assert found, f"the handbook has no commands in {section!r}"
+    return found
+
+
+class Operator:
+    """Types the page's commands, with what is this cluster's own in the place of the page's."""
+
+    def __init__(self, service: Scheduler) -> None:
+        self._service = service
+        self._environment = {**os.environ, "HOLDFAST_URL": service.url}
+        self.own: Mapping[str, str] = {}
+
+    def types(self, command: str, answer: str = "") -> str:
+        """What the command prints; fails unless it succeeds. `answer` is given if it asks."""
+        words = [self.own.get(word, word) for word in command.split()[1:]]
+        result = subprocess.run(
+            [sys.executable, "-m", "holdfast_cli.main", *words],
+            env=self._environment,
+            input=f"{answer}\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 0, f"{command}: {words}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def follows(self, section: str) -> None:
+        """All commands of a section, each once the service is well after the one before."""
+        for command in commands(section):
+            self.types(command)
+            self._service.wait_well()
+
+
+def test_what_the_handbook_says_is_done(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
+    cluster = cluster_factory(ClusterSpec(agents=4))
+    svc_yml = tmp_path / "svc.yml"
+    svc_yml.write_text(ETCD_LIKE)
+    service = Scheduler(cluster, svc_yml, tmp_path).start()
+    try:
+        service.wait_well()
+        operator = Operator(service)
+        operator.follows("Looking")
+        operator.types("holdfast explain etcd-2")
+
+        before = service.task_ids()
+        operator.follows("Restarting an instance")
+        after = service.task_ids()
+        assert {name for name in before if before[name] != after[name]} == {"etcd-2-member"}
+
+        pause, resume = commands("Pausing an instance")
+        operator.types(pause)
+        wait_until("etcd-2 is paused", lambda: "PAUSED" in operator.types("holdfast pod status"))
+        operator.types(resume)
+        service.wait_well()
+
+        machines_are_serviced(operator, service)
+        lost = an_agent_is_lost(operator, service)
+        volumes_are_given_up(operator, lost)
+
+        for command in commands("Uninstalling"):
+            operator.types(command, answer="etcd")
+        wait_until(
+            "the uninstall is over",
+            lambda: "deploy (parallel) COMPLETE" in operator.types("holdfast plan show deploy"),
+        )
+    finally:
+        service.close()
+
+
+def machines_are_serviced(operator: Operator, service: Scheduler) -> None:
+    hosts = [service.instances()[f"etcd-{n}"]["agent"] for n in range(3)]
+    operator.own = dict(zip(("10.0.0.7", "10.0.0.8", "10.0.0.9"), hosts, strict=True))
+    check, plan, start, show, end = commands("Machines are serviced")
+    assert "Safe" in operator.types(check)
+    assert "etcd-2" in operator.types(plan)
+    operator.types(start)
+    wait_until("all there is stopped", lambda: "all is stopped" in operator.types(show))
+    operator.types(end)
+    service.wait_well()
+
+
+def an_agent_is_lost(operator: Operator, service: Scheduler) -> str:
+    """The id of the volume that etcd-0 leaves on an agent that never comes back."""
+    one = service.instances()["etcd-0"]
+    (number,) = (a.number for a in service.cluster.agents if a.ip == one["agent"])
+    service.cluster.agent_kill(number)
+    (replace,) = commands("An agent is lost")
+    operator.types(replace, answer="y")
+    wait_until(
+        "etcd-0 is elsewhere", lambda: service.instances()["etcd-0"]["agent"] != one["agent"]
+    )
+    service.wait_well()
+    (volume,) = one["volumes"]
+    return str(volume["id"])
+
+
+def volumes_are_given_up(operator: Operator, lost: str) -> None:
+    page = "\n".join(commands("Volumes"))
+    (named,) = set(VOLUME.findall(page))
+    operator.own = {named: lost}
+    show, destroy, forget, orphans = commands("Volumes")
+    assert re.search(rf"{lost} +retired", operator.types(show))
+    operator.types(destroy, answer=lost)
+    assert re.search(rf"{lost} +to-be-destroyed", operator.types(show))
+    operator.types(forget, answer="y")
+    assert lost not in operator.types(show)
+    operator.types(orphans)
