@@ -1,21 +1,24 @@
-"""The commands of the handbook's sections about instances, machines and volumes, run in order.
+"""The commands of the handbook, run in order, with the sections that need the same kind of service.
 
-They are run as the page has them, on a service with pods named as there. What is of one cluster
+They are run as the page has them, on services with pods named as there. What is of one cluster
 alone is put in: addresses of agents, and the id of a volume that a replacement left.
 """
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from holdfast_playground.cluster import ClusterSpec
 from holdfast_playground.fixtures import ClusterFactory
 from tests.cluster.running_service import Scheduler, wait_until
 
-PAGE = Path(__file__).parents[2] / "docs" / "handbook.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "handbook.md"
 COMMAND = re.compile(r"^    (?:\$ )?(holdfast [^#\n]+)", re.MULTILINE)
 VOLUME = re.compile(r"\b[0-9a-f]{32}\b")
 ETCD_LIKE = """
@@ -48,9 +51,14 @@ def commands(section: str) -> Sequence[str]:
 class Operator:
     """Types the page's commands, with what is this cluster's own in the place of the page's."""
 
-    def __init__(self, service: Scheduler) -> None:
+    def __init__(self, service: Scheduler, folder: Path) -> None:
         self._service = service
-        self._environment = {**os.environ, "HOLDFAST_URL": service.url}
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "HOLDFAST_URL": service.url,
+            "FRAMEWORK_ZOOKEEPER": service.cluster.zookeeper_address,
+        }
         self.own: Mapping[str, str] = {}
 
     def types(self, command: str, answer: str = "") -> str:
@@ -58,6 +66,7 @@ class Operator:
         words = [self.own.get(word, word) for word in command.split()[1:]]
         result = subprocess.run(
             [sys.executable, "-m", "holdfast_cli.main", *words],
+            cwd=self._folder,
             env=self._environment,
             input=f"{answer}\n",
             capture_output=True,
@@ -74,14 +83,16 @@ class Operator:
             self._service.wait_well()
 
 
-def test_what_the_handbook_says_is_done(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
+def test_what_is_said_of_instances_machines_and_volumes(
+    cluster_factory: ClusterFactory, tmp_path: Path
+) -> None:
     cluster = cluster_factory(ClusterSpec(agents=4))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(ETCD_LIKE)
     service = Scheduler(cluster, svc_yml, tmp_path).start()
     try:
         service.wait_well()
-        operator = Operator(service)
+        operator = Operator(service, tmp_path)
         operator.follows("Looking")
         operator.types("holdfast explain etcd-2")
 
@@ -108,6 +119,60 @@ def test_what_the_handbook_says_is_done(cluster_factory: ClusterFactory, tmp_pat
         )
     finally:
         service.close()
+
+
+def test_what_is_said_of_updates_and_plans(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
+    cluster = cluster_factory(ClusterSpec(agents=3))
+    svc_yml = tmp_path / "svc.yml"
+    queue = (DOCS / "svc-yml.md").read_text().split("```yaml\n")[1].split("```")[0]
+    svc_yml.write_text(queue)
+    service = Scheduler(cluster, svc_yml, tmp_path).start()
+    try:
+        service.wait_well()
+        operator = Operator(service, tmp_path)
+        start, show = commands("A plan of your own")
+        operator.types(start)
+        wait_until("the backup is done", lambda: "backup (serial) COMPLETE" in operator.types(show))
+
+        validate, preview = commands("Updating and rolling back")
+        svc_yml.write_text(changed(queue, "LEVEL: info", "LEVEL: debug"))
+        assert "0 errors, 0 warnings" in operator.types(validate)
+        assert operator.types(preview).count("server.env") == 3
+
+        before = service.task_ids()
+        service.end(signal.SIGTERM)
+        service.start()
+        (deploy,) = commands("Canaries")
+        wait_until("the scheduler leads", service.answers)
+        wait_until("canaries wait", lambda: operator.types(deploy).count("it is a canary") == 2)
+        for instance in ("node-0", "node-1"):
+            operator.types("holdfast plan resume deploy nodes")
+            step = rf"{instance}:\[server\] COMPLETE"
+            wait_until(f"{instance} is new", partial(found_in, operator, deploy, step))
+        service.wait_well()
+        after = service.task_ids()
+        servers = {name for name in before if name.endswith("-server")}
+        assert len(servers) == 3
+        assert not {before[name] for name in servers} & {after[name] for name in servers}
+
+        for section, old, new, word in (
+            ("Resizing", "cpus: 0.2", "cpus: 0.3", "resize"),
+            ("Fewer instances", "count: 3", "count: 2", "decommission"),
+        ):
+            (preview,) = commands(section)
+            svc_yml.write_text(changed(queue.replace("LEVEL: info", "LEVEL: debug"), old, new))
+            assert word in operator.types(preview)
+    finally:
+        service.close()
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+def found_in(operator: Operator, command: str, pattern: str) -> bool:
+    return re.search(pattern, operator.types(command)) is not None
 
 
 def machines_are_serviced(operator: Operator, service: Scheduler) -> None:
