@@ -18,6 +18,14 @@ def test_no_invariant_breaks_and_the_service_becomes_whole(first: int) -> None:
             pytest.fail(report(shrink(outcome)))
 
 
+def test_one_replaced_before_it_was_deployed_is_made_anew_by_the_deploy_plan_alone() -> None:
+    outcome = run(51623, plan(51623))
+    made = [line for line in outcome.trace if " LAUNCH journal-2 " in line]
+    assert not outcome.violations
+    assert any("journal-2 is being replaced" in line for line in outcome.trace)
+    assert not any("__journal-2-bootstrap__" in line for line in made)
+
+
 def test_what_an_agent_cannot_do_is_never_launched_there() -> None:
     asked = False
     for seed in range(10):

@@ -321,6 +321,7 @@ class World:
         ]
         view = self.newest.engine.view
         missing += [f"{pod} is paused" for pod in view.paused]
+        missing += [f"{host} is closed" for host in view.upkeep.cordons]
         orders = view.orders.get("deploy")
         if orders is not None and orders.about == view.target_id and orders.forced:
             missing.append(f"{sorted(orders.forced)} only count as complete")

@@ -124,7 +124,8 @@ class Core:
         `now` is seconds since the epoch and never goes back.
         """
         self._out = []
-        for event in events:
+        # Orders come last: they are judged by all that is known by then.
+        for event in sorted(events, key=lambda event: isinstance(event, ev.Command)):
             self._take(event, now)
         self._take_back(now)
         self._agenda.set_going(self._windows.going(now))
@@ -318,7 +319,9 @@ class Core:
         reached = next(t.reached for t in new.tasks if t.id == status.task_id)
         if reached and new.deployed != reached and self.ledger.is_deployed(new, reached):
             new = replace(new, deployed=reached)
-        taken_over = new.replaced is not None and has_taken_over(self.ledger.service, new)
+        # One replaced before it was ever deployed is made anew by the deploy plan, and by no other.
+        begun = replace(new, deployed=old.deployed)
+        taken_over = new.replaced is not None and has_taken_over(self.ledger.service, begun)
         if taken_over:
             new = replace(new, replaced=None)
         self.ledger.put_pod(new)
