@@ -26,6 +26,13 @@ def test_one_replaced_before_it_was_deployed_is_made_anew_by_the_deploy_plan_alo
     assert not any("__journal-2-bootstrap__" in line for line in made)
 
 
+def test_what_was_resumed_while_it_was_cut_off_does_not_sleep_on() -> None:
+    faults = [Fault(50.92, "pod_pause", 1310), Fault(69.27, "cut_long", 3819)]
+    outcome = run(50832, faults, service="elastic")
+    assert any("pool-2-node is being resumed" in line for line in outcome.trace)
+    assert not outcome.violations
+
+
 def test_what_an_agent_cannot_do_is_never_launched_there() -> None:
     asked = False
     for seed in range(10):

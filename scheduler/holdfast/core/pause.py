@@ -99,8 +99,11 @@ def _short(pod: str, given: Iterable[str]) -> list[str]:
 
 
 def _relaunched(task: Task, verb: str, changed: bool) -> Task:
-    """On its way to be launched anew, its failures forgiven. What has ended stays as it is."""
-    if not changed or not task.live:
+    """On its way to be launched anew, its failures forgiven. What has ended stays as it is.
+
+    One on an agent out of reach may come back with it, and is stopped then.
+    """
+    if not changed or task.dead:
         return task
     return replace(task, stopping=f"{verb} by the operator", failures=0, not_before=0.0)
 
