@@ -33,8 +33,19 @@ def create_app(
     engine; `ask_master` asks the leading master what it has. Without `credentials` everybody may
     do everything.
     """
-    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.")
+    app = open_app(source, artifacts, answer_seconds, ask_master)
     app.add_middleware(Access, source=source, credentials=credentials)
+    return app
+
+
+def open_app(
+    source: ServiceSource,
+    artifacts: Mapping[str, bytes],
+    answer_seconds: float,
+    ask_master: AskMaster,
+) -> FastAPI:
+    """The same for whoever has found out who asks, and has set `caller`."""
+    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.")
     app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
     return app
 

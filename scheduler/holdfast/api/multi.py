@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.api.access import Access
 from holdfast.api.answers import ANSWER_SECONDS, as_json
-from holdfast.api.app import create_app, new_app
+from holdfast.api.app import new_app, open_app
 from holdfast.api.credentials import CredentialsFile
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
@@ -146,7 +146,7 @@ def create_multi_app(
         page = services_page(framework.name, source.view.services)
         return Response(page, media_type="text/html", headers=HEADERS)
 
-    one = create_app(ChosenService(source), {}, answer_seconds, ask_master=ask_master)
+    one = open_app(ChosenService(source), {}, answer_seconds, ask_master)
     return Access(ServicePaths(app, one, source), source, credentials)
 
 

@@ -1,12 +1,15 @@
 """`holdfast service` against the API of a framework of many services, with its real core."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from fastapi.testclient import TestClient
 
+from holdfast.api.credentials import CredentialsFile, digest_of
 from holdfast.api.multi import create_multi_app
 from holdfast.api.server import ApiServer
 from holdfast.core import effects as ef
@@ -14,6 +17,7 @@ from holdfast.core import events as ev
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.multi import Composite, MultiView
 from holdfast.engine import Engine
+from holdfast.eventlog import Kind
 from holdfast.framework import Framework
 from holdfast.mesos.channel import SENT, CallResult
 from holdfast.state.memory import MemoryStore
@@ -86,6 +90,25 @@ def run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return runner.invoke(main, arguments, typed)
 
     return run
+
+
+def test_who_gave_an_order_is_known_of_each_service(
+    run: Run, engine: "Engine[MultiView]", tmp_path: Path
+) -> None:
+    assert run("service", "add", "svc.yml", "--env-file", "svc.env").exit_code == 0
+    tokens = {"ann": {"sha256": digest_of("token-of-ann"), "role": "operator"}}
+    file = tmp_path / "credentials.json"
+    file.write_text(json.dumps({"tokens": tokens}))
+    app = create_multi_app(
+        engine, {}, Framework("many", "root", "ours", "zk:2181"), credentials=CredentialsFile(file)
+    )
+    with TestClient(app) as client:
+        path = "/v1/service/team.web/plans/deploy/interrupt"
+        assert client.post(path).status_code == 401
+        ann = {"Authorization": "Bearer token-of-ann"}
+        assert client.post(path, headers=ann).status_code == 200
+    given = engine.events_of("/team/web").after(0, (Kind.COMMAND,))[-1]
+    assert (given.what, given.by) == ("plan interrupt deploy", "ann")
 
 
 def test_add_list_update_remove(run: Run, engine: "Engine[MultiView]") -> None:
