@@ -189,7 +189,7 @@ class PlanJudge:
             if pod not in self._taken or not self._same(_type(pod), config, self._taken[pod]):
                 return
         elif pod in self._replaced:
-            return  # started anew as the operator ordered, whoever's turn it is
+            return  # started anew because an operator ordered that, out of turn
         elif not all(self._same(_type(pod), config, other) for other in self._tried.get(pod, ())):
             return
         service = self._configs[config]

@@ -89,11 +89,11 @@ class Agenda:
         self._alarms = Alarms()
         self.down: dict[str, SortedSet[str]] = {}
         """By pod type, the instances that do not serve, or are about not to."""
+        self.down_names: Map[str, None] = Map()
+        """The instances that do not serve, by name; never changed once handed out."""
+        self._going: frozenset[str] = frozenset()
         self._held = HeldBack()
         self._outcomes: dict[str, Outcome] = {}
-        self._going: frozenset[str] = frozenset()
-        self.down_names: Map[str, None] = Map()
-        """The instances that are down, by name; never changed once handed out."""
         self.wanted: SortedDict[Rank, Wanted] = SortedDict()
         """The tasks to start, in the order of the service."""
         self.shortage = Shortage()

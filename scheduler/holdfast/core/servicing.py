@@ -66,6 +66,7 @@ def order(view: View, hosts: Iterable[str]) -> Order:
     Hosts with an instance that is down come first: to take them down costs the least.
     """
     there = {host: _names_on(view, host) for host in dict.fromkeys(hosts)}
+    zone = {host: _zone(view, host) for host in there}
     never = {
         host: str(broken)
         for host, names in there.items()
@@ -74,13 +75,13 @@ def order(view: View, hosts: Iterable[str]) -> Order:
     down = view.upkeep.down
 
     def rank(host: str) -> tuple[bool, str, str]:
-        return not any(n in down for n in there[host]), _zone(view, host), host
+        return not any(n in down for n in there[host]), zone[host], host
 
     batches: list[list[str]] = []
     for host in sorted((h for h in there if h not in never), key=rank):
         for batch in batches:
             names = [n for other in (*batch, host) for n in there[other]]
-            zones = {_zone(view, other) for other in (*batch, host) if there[other]}
+            zones = {zone[other] for other in (*batch, host) if there[other]}
             if len(zones) < 2 and too_many(view.service, lambda _: (), names) is None:
                 batch.append(host)
                 break
