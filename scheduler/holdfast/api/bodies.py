@@ -1,6 +1,7 @@
 """How much a request may carry."""
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES = 128 * 1024
@@ -27,3 +28,13 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited if scope["type"] == "http" else receive, send)
+
+
+async def body_of(request: Request, most: int, too_long: HTTPException) -> bytes:
+    """The body of the request; raises `too_long` as soon as there are more than `most` bytes."""
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            raise too_long
+    return content

@@ -16,6 +16,7 @@ from holdfast.api.answers import (
     need,
     ok,
 )
+from holdfast.api.bodies import body_of
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 
@@ -38,7 +39,8 @@ _TASKS = {
 def add_pause(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
     async def order(verb: Verb, name: str, request: Request) -> Response:
         need("pod instance", name, pods.instance_names(source.view))
-        tasks = tasks_in(await _content(request))
+        too_long = _bad(f"it is longer than {BODY_BYTES} bytes")
+        tasks = tasks_in(await body_of(request, BODY_BYTES, too_long))
         parameters = dict.fromkeys(tasks, "")
         answer = await ask(source, verb, name, answer_seconds, parameters=parameters)
         if answer.status != 200:
@@ -65,15 +67,6 @@ def add_pause(router: APIRouter, source: ServiceSource, answer_seconds: float) -
     async def resume_pod(name: str, request: Request) -> Response:
         """Have paused tasks do again what they are for."""
         return await order(Verb.POD_RESUME, name, request)
-
-
-async def _content(request: Request) -> bytes:
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > BODY_BYTES:
-            raise _bad(f"it is longer than {BODY_BYTES} bytes")
-    return content
 
 
 def tasks_in(content: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from holdfast.api.answers import (
     as_json,
     ok,
 )
+from holdfast.api.bodies import body_of
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.plan_commands import PARAMETER
@@ -81,7 +82,7 @@ def add_plans(router: APIRouter, source: ServiceSource, answer_seconds: float) -
     async def start_plan(plan: str, request: Request) -> Response:
         """Start a plan of your own, from its beginning when it is complete, else where it is."""
         _only(request)
-        parameters = parameters_in(await _content(request))
+        parameters = parameters_in(await body_of(request, PARAMETERS_BYTES, _too_long()))
         return await orders.give(Verb.PLAN_START, plan, parameters=parameters)
 
     @router.post("/plans/{plan}/stop", tags=["plans"], responses=ORDERED)
@@ -207,17 +208,12 @@ def _only(request: Request, *allowed: str) -> None:
             raise HTTPException(400, f"{name!r} is given more than once. Nothing was changed.")
 
 
-async def _content(request: Request) -> bytes:
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > PARAMETERS_BYTES:
-            raise HTTPException(
-                400,
-                f"The parameters of a plan are limited to {PARAMETERS_BYTES} bytes. Put what is"
-                " longer where tasks can fetch it. Nothing was changed.",
-            )
-    return content
+def _too_long() -> HTTPException:
+    return HTTPException(
+        400,
+        f"The parameters of a plan are limited to {PARAMETERS_BYTES} bytes. Put what is"
+        " longer where tasks can fetch it. Nothing was changed.",
+    )
 
 
 def parameters_in(content: bytes) -> dict[str, str]:

@@ -13,6 +13,7 @@ from holdfast.api.answers import (
     as_json,
     ok,
 )
+from holdfast.api.bodies import body_of
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.view import View
@@ -118,13 +119,8 @@ def _retired_body(left: Retired) -> shapes.RetiredBody:
 
 
 async def _named(request: Request) -> str:
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > BODY_BYTES:
-            raise _bad()
     try:
-        given = orjson.loads(content)
+        given = orjson.loads(await body_of(request, BODY_BYTES, _bad()))
     except orjson.JSONDecodeError:
         raise _bad() from None
     if not isinstance(given, dict) or set(given) != {"service"}:
