@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import click
 import pytest
 
 from holdfast_playground import mesos_command
@@ -18,9 +18,11 @@ from holdfast_playground.fixtures import ClusterFactory
 from holdfast_playground.launchers import choose
 from holdfast_playground.library import library
 from tests.cluster.playground import traces
-from tests.cluster.playground.minimal_framework import Framework
+from tests.cluster.playground.minimal_framework import EXECUTOR, Framework
 
 NOBODY = 65534
+LIBRARIES = (Path(click.__file__).parent,)
+"""The packages that the playground's commands need beside the standard library."""
 CLI = "from holdfast_playground.commands import playground; playground()"
 
 
@@ -201,6 +203,10 @@ def test_an_ordinary_user_can_do_all_this() -> None:
     with tempfile.TemporaryDirectory(prefix="holdfast-user-") as name:
         home = Path(name)
         shutil.copytree(library().parent, home / "cache" / "holdfast" / "playground")
+        # The checkout may be where nobody else may look, as in root's home.
+        for package in (mesos_command.PACKAGE_PARENT / "holdfast_playground", *LIBRARIES):
+            shutil.copytree(package, home / "python" / package.name)
+        executor = shutil.copy(EXECUTOR, home)
         if user is not None:
             for path in (home, *home.rglob("*")):
                 os.chown(path, user, user)
@@ -211,9 +217,7 @@ def test_an_ordinary_user_can_do_all_this() -> None:
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_RUNTIME_DIR": str(home),
-            "PYTHONPATH": os.pathsep.join(
-                (str(mesos_command.PACKAGE_PARENT), *site.getsitepackages())
-            ),
+            "PYTHONPATH": str(home / "python"),
         }
 
         def cli(*arguments: str) -> str:
@@ -228,7 +232,7 @@ def test_an_ordinary_user_can_do_all_this() -> None:
             assert agent.pid is not None
             assert Path("/proc", str(agent.pid)).stat().st_uid == (os.geteuid() or NOBODY)
             with Framework(cluster.leader()) as framework:
-                framework.launch("t1")
+                framework.launch("t1", value=str(executor))
                 framework.wait_for_state("t1", "TASK_RUNNING")
                 cli("agent", "kill", "1")
                 cli("agent", "start", "1")
