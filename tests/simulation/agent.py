@@ -121,6 +121,7 @@ class Agent:
         self.removed = False
         self.session = 0
         self.last_contact_lost = -1e9
+        self.last_contact = -1e9
         self.last_registered = -1e9
         self.total: Bag = resources.unreserved(6.0, 6000.0, 6000.0, range(1000, 1016))
         self.volumes: dict[str, Volume] = {}
@@ -205,6 +206,7 @@ class Agent:
         if not self.cut:
             return
         self.cut = False
+        self.last_contact = self._clock.now
         self._log(f"{self.hostname} joined again")
         if not self.session:
             self.register_soon()
@@ -234,6 +236,7 @@ class Agent:
         if self.process or not self.powered or self.removed:
             return
         self.process = True
+        self.last_contact = self._clock.now
         self._log(f"{self.hostname} agent process up as {self.id}")
         self.register_soon()
 

@@ -160,13 +160,16 @@ class Judge:
             return
         if before is not None and before[0] < volumes:
             before = None  # an update has added some; what was there is there
+        decided = self._decided(executor)
+        if before is not None and decided < before[1]:
+            return  # a former incarnation comes late; whether it may was asked at its launch
         if before is not None and self.replaced.get(executor.pod, -1.0) < before[1]:
             self.violate(
                 "I3",
                 f"{executor.pod} runs on {sorted(volumes)}, but its data is on"
                 f" {sorted(before[0])} and no operator replaced it",
             )
-        self._owned[executor.pod] = (volumes, self._decided(executor))
+        self._owned[executor.pod] = (volumes, decided)
 
     def _decided(self, executor: Executor) -> float:
         """When its launch was decided; sent it was afterwards, and what came then concerned it."""

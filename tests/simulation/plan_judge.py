@@ -94,6 +94,7 @@ class PlanJudge:
             former = before.get(pod.name)
             if former is not None:
                 self._stopped(former, pod)
+                self._failed_since(former, pod)
 
     def _stopped(self, former: Pod, pod: Pod) -> None:
         known = {task.id: task for task in former.tasks}
@@ -117,6 +118,17 @@ class PlanJudge:
                 tasks=tuple(replace(t, stopping=None) if t.name in names else t for t in pod.tasks),
             )
             self._taken_down(else_well, pod)
+
+    def _failed_since(self, former: Pod, pod: Pod) -> None:
+        """What a plan has changed ends before the plan went on: all of it is recovery's now."""
+        ended = {task.id for task in former.tasks if task.dead}
+        config = self._taken.get(pod.name)
+        if config is not None and any(
+            task.dead and task.id not in ended
+            for task in pod.tasks
+            if self._same(pod.type, config, task.config_id)
+        ):
+            del self._taken[pod.name]
 
     def _taken_down(self, before: Pod, pod: Pod) -> None:
         """I6: a plan stops an instance that served; how many do not already?"""

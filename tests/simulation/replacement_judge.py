@@ -14,6 +14,9 @@ from holdfast.state.store import Writes
 from tests.simulation.agent import Task, label_of
 from tests.simulation.resources import Json
 
+DECOMMISSIONED = "the instance was decommissioned"
+"""Why a place is retired that nobody asks for any more; in all other cases it is replaced."""
+
 
 class ReplacementJudge:
     """`begun_anew` once an operator had a deploy plan begin anew, which launches all there is."""
@@ -45,12 +48,17 @@ class ReplacementJudge:
                 self._target = self._configs[data["id"]]
             elif path == "plans/decommission" and data is not None:
                 self._forced |= {phase for phase, _ in data["forced"]}
+        replaced = {
+            data["pod"]
+            for path, data in writes
+            if path.startswith("retired/") and data is not None and data["reason"] != DECOMMISSIONED
+        }
         for path, data in writes:
             if not path.startswith("pods/"):
                 continue
             name = path.removeprefix("pods/")
             if data is None:
-                self._gone(name)
+                self._gone(name, ran=name not in replaced)
             else:
                 self._changed(records.pod_from_json(data))
 
@@ -98,13 +106,16 @@ class ReplacementJudge:
         if task.pod in self._reached and record is not None and record.id == task.id:
             self._reached[task.pod].add(name)
 
-    def _gone(self, name: str) -> None:
-        """An instance is given up: had it run what it should before?"""
+    def _gone(self, name: str, ran: bool) -> None:
+        """An instance is given up: had it run what it should before?
+
+        Not if what `ran` of it was replaced at the same moment: its successor has nothing to leave.
+        """
         pod = self._pods.pop(name, None)
         self._reached.pop(name, None)
         self._owed.pop(name, None)
         assert self._target is not None
-        if pod is None or not pod.tasks or name in self._forced:
+        if pod is None or not pod.tasks or not ran or name in self._forced:
             self._forced.discard(name)
             return
         for step in self._target.steps_in("decommission", pod.type, pod.index):

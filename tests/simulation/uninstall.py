@@ -88,7 +88,8 @@ def _left(world: "World", record: Uninstalling) -> Iterator[str]:
         for task in agent.tasks.values():
             if task.alive:
                 yield f"{task.id} runs on {agent.hostname}"
-        if agent.last_contact_lost >= world.uninstalled_at or agent.hostname in forgotten:
+        away = max(agent.last_contact_lost, agent.last_contact) >= world.uninstalled_at
+        if away or agent.hostname in forgotten:
             continue  # what was sent to it may have been lost, and nobody could know
         for kind in agent.total:
             if not resources.is_reserved(kind):

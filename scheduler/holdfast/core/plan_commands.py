@@ -117,7 +117,7 @@ def _restart(
         if plan.name == RECOVERY:
             _forgive(ledger, a_step)
         else:
-            _launch_anew(ledger, a_step)
+            _launch_anew(ledger, a_step, deploys=plan.name == DEPLOY)
     new = of_plans.restart(known, phase, step)
     if plan.name not in BUILT_IN and phase is None:
         new = replace(new, run=new.run + 1)
@@ -131,8 +131,12 @@ def _forgive(ledger: Ledger, step: Step) -> None:
     ledger.put_pod(replace(pod, tasks=tuple(tasks)))
 
 
-def _launch_anew(ledger: Ledger, step: Step) -> None:
-    """Mark the step's tasks: they have their goal before them again, and no failures behind."""
+def _launch_anew(ledger: Ledger, step: Step, deploys: bool) -> None:
+    """Mark the step's tasks: they have their goal before them again, and no failures behind.
+
+    Only a plan that `deploys` takes back that the instance is deployed: one that is being replaced
+    would otherwise be made anew without the steps of `replace`.
+    """
     pod = ledger.pods.get(step.pod)
     if pod is None:
         return
@@ -142,5 +146,8 @@ def _launch_anew(ledger: Ledger, step: Step) -> None:
         else task
         for task in pod.tasks
     )
-    spared = tuple(name for name in pod.spared if name not in step.tasks)
-    ledger.put_pod(replace(pod, tasks=tasks, deployed=None, spared=spared))
+    new = replace(pod, tasks=tasks)
+    if deploys:
+        spared = tuple(name for name in pod.spared if name not in step.tasks)
+        new = replace(new, deployed=None, spared=spared)
+    ledger.put_pod(new)

@@ -136,6 +136,28 @@ def test_tasks_that_run_and_are_not_in_the_steps_follow_them() -> None:
     assert world.names_launched() == ["name-0-bootstrap", "name-0-node", "name-0-aide"]
 
 
+def test_a_plan_of_ones_own_that_begins_anew_does_not_overtake_the_replacement() -> None:
+    plans = (plan("replace", "node"), plan("repair", "repair"))
+    repair = task("repair", Goal.ONCE)
+    world = World(build(NODE, repair, count=2, deploy=(("node",),), plans=plans), 3)
+    world.behaviour = {"repair": ENDS}
+    world.settle(20)
+    world.order(ev.Verb.PLAN_START, "repair")
+    world.settle(20)
+    world.forget()
+    world.behaviour["node"] = (TaskState.STARTING,)
+    world.order(ev.Verb.POD_REPLACE, "db-0")
+    assert world.order(ev.Verb.PLAN_RESTART, "repair") == 200
+    world.settle(10)
+    assert world.pod("db-0").deployed is not None
+    assert world.names_launched() == ["db-0-node"], "its data is yet to come"
+    world.behaviour["node"] = (TaskState.RUNNING,)
+    world.end("db-0-node")
+    world.settle(20)
+    assert world.names_launched()[1:] == ["db-0-node", "db-0-repair", "db-1-repair"]
+    assert world.status("repair") is Status.COMPLETE
+
+
 # After a replacement
 
 
