@@ -71,6 +71,7 @@ setup(
             "pytest>=8.0",
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",
+            "redis>=5.0",
             "ruff>=0.4",
             "schemathesis>=4.32",
             "sortedcontainers-stubs>=2.4",
