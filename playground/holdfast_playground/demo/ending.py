@@ -31,9 +31,8 @@ def summary(stage: Stage) -> None:
     narrator.plain(f"   writes acknowledged   {report.acknowledged + len(stage.seed):,}")
     narrator.plain(f"   writes lost           {len(stage.load.wrong)}")
     narrator.plain(
-        f"   failed attempts       {report.failed_attempts} writes, each then acknowledged"
-        f" through another member; {report.failed_reads} of"
-        f" {report.reads + report.failed_reads:,} reads"
+        f"   without an answer     {report.unanswered} writes, of which {stage.took_effect} took"
+        f" effect; {report.failed_reads} of {report.reads + report.failed_reads:,} reads"
     )
     narrator.plain(
         f"   unavailable           {report.unavailable:.1f} s in all without a write,"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from holdfast_playground.checker.etcd import CLIENT_PORT
 from holdfast_playground.demo.checks import NotYet
 from holdfast_playground.processes import ProcessRecord, all_processes, boot_id
 
-CLIENT_PORT: Final = 2379
 # etcd refuses transactions of more operations (--max-txn-ops).
 LARGEST_TRANSACTION: Final = 128
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from holdfast_playground.checker.etcd import EtcdStore
+from holdfast_playground.checker.load import Load
 from holdfast_playground.demo import etcd
 from holdfast_playground.demo.checks import require, until
-from holdfast_playground.demo.load import Load
 from holdfast_playground.demo.stage import MEMBERS, Picture, Stage
 
 KEYS: Final = 1000
@@ -64,7 +65,8 @@ def write(stage: Stage, picture: Picture) -> None:
         found = until(lambda: etcd.get_all(endpoint, "seed/"), "etcdctl get reads", 10)
         require(found == stage.seed, "what was written is read", f"{len(found)} keys")
         stage.narrator.verified(f"{KEYS:,} keys written with etcdctl, and read again")
-        stage.load = Load([agent.ip for agent in stage.cluster.agents])
+        ips = [agent.ip for agent in stage.cluster.agents]
+        stage.load = Load(lambda: EtcdStore(ips))
         stage.load.start()
         stage.writes_go_on(20, 10)
         stage.narrator.verified("a writer and a reader run from here to the end")

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import requests
 
+from holdfast_playground.checker.load import Load
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.demo import etcd
 from holdfast_playground.demo.checks import CheckFailed, NotYet, require, until
-from holdfast_playground.demo.load import Load
 from holdfast_playground.demo.narration import Narrator
 from holdfast_playground.demo.scheduler import TIMEOUT_SECONDS, Instance, Scheduler
 from holdfast_playground.errors import PlaygroundError
@@ -43,13 +43,17 @@ class Picture:
 
 @dataclass(slots=True)
 class Stage:
-    """The demo as far as it has come. `seed` holds the keys written before the load began."""
+    """The demo as far as it has come. `seed` holds the keys written before the load began.
+
+    `took_effect` is how many writes without an answer took effect all the same.
+    """
 
     cluster: Cluster
     scheduler: Scheduler
     narrator: Narrator
     load: Load | None = None
     seed: dict[str, str] = field(default_factory=dict)
+    took_effect: int = 0
 
     def agent_at(self, ip: str) -> Agent:
         """The agent of that address."""
