@@ -1,8 +1,10 @@
-"""A block of loopback addresses per cluster: every server has its own IP and the usual port.
+"""A block of addresses per cluster: every server has its own IP and the usual port.
 
 Linux answers on all of 127.0.0.0/8 without any set-up (RFC 1122 section 3.2.1.3), also for
-ordinary users. A claim is a file named after the block, in a directory of the user, that names the
-cluster's directory; it counts as long as that cluster says so too.
+ordinary users. Clusters with a network of their own are in 198.18.0.0/15, which is set aside for
+tests (RFC 2544), so that no network of the machine lies there. A claim is a file named after the
+block, in a directory of the user, that names the cluster's directory; it counts as long as that
+cluster says so too.
 """
 
 import fcntl
@@ -10,7 +12,7 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,28 +26,35 @@ AGENT_PORT: Final = 5051
 FIRST_MASTER: Final = 2
 FIRST_AGENT: Final = 11
 MOST_MASTERS: Final = FIRST_AGENT - FIRST_MASTER
-MOST_AGENTS: Final = 254 - FIRST_AGENT + 1
+FIRST_CLIENT: Final = 251
+MOST_AGENTS: Final = FIRST_CLIENT - FIRST_AGENT
+CLIENTS: Final = 2
+HOST: Final = 254
 # 127.0 and 127.1 have other users (resolvers, container tools); these are ours to choose from.
 SECOND_BYTES: Final = range(100, 250)
+LOOPBACK: Final = 127
+BENCHMARK: Final = 198
+BENCHMARK_SECOND_BYTES: Final = range(18, 20)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """127.X.Y.0/24, one cluster's addresses. Masters and agents are counted from 1."""
+    """127.X.Y.0/24 or 198.X.Y.0/24, one cluster's addresses. Servers are counted from 1."""
 
     x: int
     y: int
+    first: int = LOOPBACK
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The block of "127.X.Y". Raises ValueError."""
-        first, x, y = text.split(".")
-        if first != "127":
-            raise ValueError(f"not a loopback block: {text!r}, expected 127.X.Y")
-        return cls(int(x), int(y))
+        """The block of "127.X.Y" or "198.X.Y". Raises ValueError."""
+        first, x, y = map(int, text.split("."))
+        if first not in (LOOPBACK, BENCHMARK):
+            raise ValueError(f"not a block: {text!r}, expected {LOOPBACK}.X.Y or {BENCHMARK}.X.Y")
+        return cls(x, y, first)
 
     def __str__(self) -> str:
-        return f"127.{self.x}.{self.y}"
+        return f"{self.first}.{self.x}.{self.y}"
 
     @property
     def zookeeper(self) -> str:
@@ -59,6 +68,21 @@ class Block:
     def agent(self, number: int) -> str:
         """The address of an agent."""
         return f"{self}.{FIRST_AGENT + number - 1}"
+
+    def client(self, number: int) -> str:
+        """The address of a namespace for a scheduler."""
+        return f"{self}.{FIRST_CLIENT + number - 1}"
+
+    @property
+    def host(self) -> str:
+        """The address this machine itself has in a cluster's own network."""
+        return f"{self}.{HOST}"
+
+
+LOOPBACK_BLOCKS: Final = tuple(Block(x, y) for x in SECOND_BYTES for y in range(256))
+BENCHMARK_BLOCKS: Final = tuple(
+    Block(x, y, BENCHMARK) for x in BENCHMARK_SECOND_BYTES for y in range(256)
+)
 
 
 def is_free(block: Block) -> bool:
@@ -104,6 +128,7 @@ def claim(
     directory: Path,
     holds: Callable[[Path, Block], bool],
     free: Callable[[Block], bool] = is_free,
+    blocks: Sequence[Block] = LOOPBACK_BLOCKS,
 ) -> Block:
     """Choose a free block for the cluster at `owner` and note it.
 
@@ -112,12 +137,13 @@ def claim(
     """
     with _locked(directory):
         taken = set(_live_claims(directory, holds))
-        for block in _candidates():
+        for block in _candidates(blocks):
             if block not in taken and free(block):
                 (directory / str(block)).write_text(str(owner))
                 return block
     raise PlaygroundError(
-        "Every loopback block from 127.100 to 127.249 is in use. End a playground with `down`."
+        f"Every block of addresses from {blocks[0]} to {blocks[-1]} is in use. "
+        "End a playground with `down`."
     )
 
 
@@ -129,16 +155,15 @@ def release(block: Block, owner: Path, directory: Path) -> None:
             path.unlink()
 
 
-def _candidates() -> Iterator[Block]:
+def _candidates(blocks: Sequence[Block]) -> Iterator[Block]:
     # Starting at the process id keeps other users' choices, whose claims are not visible, apart.
-    blocks = [Block(x, y) for x in SECOND_BYTES for y in range(256)]
     start = os.getpid() % len(blocks)
     yield from blocks[start:]
     yield from blocks[:start]
 
 
 def _live_claims(directory: Path, holds: Callable[[Path, Block], bool]) -> Iterator[Block]:
-    for path in directory.glob("127.*"):
+    for path in directory.glob("[0-9]*.*.*"):
         block = Block.parse(path.name)
         if holds(Path(path.read_text()), block):
             yield block

@@ -11,10 +11,12 @@ from typing import Final, Self
 
 from holdfast_playground import (
     addresses,
+    disks,
     launchers,
     leftovers,
     mesos_command,
     mesos_view,
+    network,
     processes,
     requirements,
     zookeeper,
@@ -22,6 +24,7 @@ from holdfast_playground import (
 from holdfast_playground.errors import PlaygroundError
 from holdfast_playground.layout import ZOOKEEPER, Layout, agent_name, master_name
 from holdfast_playground.library import library
+from holdfast_playground.network import Network
 from holdfast_playground.processes import ProcessRecord
 from holdfast_playground.spec import Agent, ClusterSpec, Master, State
 from holdfast_playground.state import (
@@ -81,6 +84,16 @@ class Cluster:
     def zookeeper_address(self) -> str:
         """The "ip:port" clients of ZooKeeper connect to."""
         return f"{self.state.block.zookeeper}:{addresses.ZOOKEEPER_PORT}"
+
+    @property
+    def network(self) -> Network:
+        """The cluster's own network, where it was asked for."""
+        if not self.state.spec.network_namespaces:
+            raise PlaygroundError(
+                "The agents share the machine's network, which is not cut. Start the playground "
+                "with --network-namespaces."
+            )
+        return Network(self.state.block)
 
     @property
     def zookeeper_state(self) -> State:
@@ -156,9 +169,11 @@ class Cluster:
             requirements.check()
             path = library()
             launcher = launchers.choose(self.spec.launcher)
+            if self.spec.network_namespaces:
+                network.check()
             self.layout.logs.mkdir(parents=True)
             claims = addresses.claims_directory()
-            block = addresses.claim(self.directory, claims, holds_block)
+            block = self._claim(claims)
             write_state(self.directory, ClusterState(self.spec, block, launcher, str(path)))
             try:
                 self._start_all()
@@ -228,6 +243,7 @@ class Cluster:
         with locked(self.directory):
             self._agent_kill(number)
             leftovers.remove_directory(self.layout.agent(number))
+            self.layout.agent_disk(number).unlink(missing_ok=True)
             state = self.state
             write_state(self.directory, replace(state, removed=state.removed | {number}))
 
@@ -246,6 +262,14 @@ class Cluster:
         """Start a master on its work_dir. It leads once ZooKeeper has forgotten the one before."""
         with locked(self.directory):
             self._master_start(self._master_number(number))
+
+    def master_pause(self, number: int = 1) -> None:
+        """SIGSTOP a master: connections stay open and nothing answers."""
+        self._signal(master_name(self._master_number(number)), signal.SIGSTOP)
+
+    def master_continue(self, number: int = 1) -> None:
+        """SIGCONT after `master_pause`."""
+        self._signal(master_name(self._master_number(number)), signal.SIGCONT)
 
     def zookeeper_stop(self) -> None:
         """SIGKILL ZooKeeper. Masters step down when their sessions have run out."""
@@ -267,10 +291,20 @@ class Cluster:
 
     # Below: without the lock ----------------------------------------------------------------
 
+    def _claim(self, claims: Path) -> addresses.Block:
+        if not self.spec.network_namespaces:
+            return addresses.claim(self.directory, claims, holds_block)
+        return addresses.claim(
+            *(self.directory, claims, holds_block, network.is_free),
+            blocks=addresses.BENCHMARK_BLOCKS,
+        )
+
     def _start_all(self) -> None:
         state = self.state
         mesos_command.write_launcher_programs(self.layout, state.library)
         self.layout.images.mkdir()
+        if state.spec.network_namespaces:
+            self.network.create(state.spec)
         # All at once: masters and agents keep trying until ZooKeeper answers.
         self._zookeeper_start()
         for number in range(1, state.spec.masters + 1):
@@ -292,8 +326,14 @@ class Cluster:
         environment = mesos_command.agent_environment(
             self._agent_number(number), state, self.layout
         )
-        self.layout.agent(number).mkdir(exist_ok=True)
-        self._start(agent_name(number), mesos_command.mesos_command("agent", state), environment)
+        machine, name = self.layout.agent(number), agent_name(number)
+        machine.mkdir(exist_ok=True)
+        if state.spec.agent_disk_mb is not None and not machine.is_mount():
+            disks.mount(self.layout.agent_disk(number), state.spec.agent_disk_mb, machine)
+        command = mesos_command.mesos_command("agent", state)
+        if state.spec.network_namespaces:
+            command = self.network.within(name, command)
+        self._start(name, command, environment)
         if number in state.removed:
             write_state(self.directory, replace(self.state, removed=state.removed - {number}))
 
@@ -335,6 +375,8 @@ class Cluster:
                 processes.reap(record)
             leftovers.remove_mounts(self.directory)
             leftovers.remove_cgroups(cgroup)
+            if state.spec.network_namespaces:
+                Network(state.block).delete()
             for path in self.layout.run_data(state.spec):
                 leftovers.remove_directory(path)
         if not keep_logs:

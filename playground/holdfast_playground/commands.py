@@ -66,6 +66,17 @@ def playground(context: click.Context, directory: Path) -> None:
     show_default=True,
     help="How containers are isolated; auto takes linux (cgroups, namespaces) where it works.",
 )
+@click.option(
+    "--network-namespaces",
+    is_flag=True,
+    help="Give each agent a network of its own, which can be cut; needs root.",
+)
+@click.option(
+    "--agent-disk",
+    type=int,
+    metavar="MB",
+    help="Give each agent a file system of its own, which can be full; needs root.",
+)
 @click.pass_obj
 def up(
     directory: Path,
@@ -75,6 +86,8 @@ def up(
     region: str,
     resources: str,
     launcher: Launcher,
+    network_namespaces: bool,
+    agent_disk: int | None,
 ) -> None:
     """Start ZooKeeper, masters and agents. The first time it downloads Mesos (27 MB)."""
     with _errors_for_people():
@@ -85,6 +98,8 @@ def up(
             region=region,
             resources=resources,
             launcher=launcher,
+            network_namespaces=network_namespaces,
+            agent_disk_mb=agent_disk,
         )
         if read_state(directory) is not None and Cluster.open(directory).agent_ids():
             raise PlaygroundError(
@@ -218,11 +233,27 @@ def _start_and_wait(cluster: Cluster, number: int) -> None:
     cluster.wait_for_agents([number])
 
 
+def _reboot_and_wait(cluster: Cluster, number: int) -> None:
+    cluster.agent_kill(number)
+    _start_and_wait(cluster, number)
+
+
+def _cut(cluster: Cluster, number: int) -> None:
+    cluster.network.cut(cluster.agents[number - 1].name)
+
+
+def _heal(cluster: Cluster, number: int) -> None:
+    cluster.network.heal(cluster.agents[number - 1].name)
+
+
 _on_agent("kill", "Cut its power: it and all of its containers end at once.", Cluster.agent_kill)
 _on_agent("crash", "Kill its process only; tasks go on.", Cluster.agent_crash)
 _on_agent("stop", "Freeze its process (SIGSTOP).", Cluster.agent_stop)
 _on_agent("continue", "Let it go on (SIGCONT).", Cluster.agent_continue)
 _on_agent("start", "Start it on its data, or anew after `remove`.", _start_and_wait)
+_on_agent("reboot", "Take its power and give it back.", _reboot_and_wait)
+_on_agent("cut", "Pull its network cable; needs --network-namespaces.", _cut)
+_on_agent("heal", "Plug its network cable in again.", _heal)
 _on_agent("remove", "Take the machine away for good, with all volumes.", Cluster.agent_remove)
 
 
@@ -244,6 +275,27 @@ def master_start(directory: Path, number: int) -> None:
     with _errors_for_people():
         cluster = Cluster.open(directory)
         cluster.master_start(number)
+        click.echo(f"The leader is {cluster.wait_for_leader()}.")
+
+
+@master.command("pause")
+@click.argument("number", type=int, default=1)
+@click.pass_obj
+def master_pause(directory: Path, number: int) -> None:
+    """Freeze a master (SIGSTOP)."""
+    with _errors_for_people():
+        Cluster.open(directory).master_pause(number)
+        click.echo(f"master-{number} is stopped. Let it go on with `master continue {number}`.")
+
+
+@master.command("continue")
+@click.argument("number", type=int, default=1)
+@click.pass_obj
+def master_continue(directory: Path, number: int) -> None:
+    """Let a master go on (SIGCONT)."""
+    with _errors_for_people():
+        cluster = Cluster.open(directory)
+        cluster.master_continue(number)
         click.echo(f"The leader is {cluster.wait_for_leader()}.")
 
 

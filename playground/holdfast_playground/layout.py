@@ -72,6 +72,19 @@ class Layout:
         """ZooKeeper's configuration and data."""
         return self.directory / ZOOKEEPER
 
+    @property
+    def disks(self) -> Path:
+        """Images of agents' file systems, where each agent has one of its own."""
+        return self.directory / "disks"
+
+    def agent_disk(self, number: int) -> Path:
+        """The image of an agent's file system."""
+        return self.disks / f"{agent_name(number)}.ext4"
+
+    def agent_ballast(self, number: int) -> Path:
+        """What fills an agent's file system."""
+        return self.agent(number) / "ballast"
+
     def master(self, number: int) -> Path:
         """A master's work_dir, with its registry."""
         return self.directory / master_name(number)
@@ -97,6 +110,7 @@ class Layout:
         yield from (self.launcher, self.images, self.zookeeper)
         yield from (self.master(number) for number in range(1, spec.masters + 1))
         yield from (self.agent(number) for number in range(1, spec.agents + 1))
+        yield self.disks
 
 
 def _remove_if_empty(directory: Path) -> None:

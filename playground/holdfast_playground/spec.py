@@ -17,6 +17,7 @@ DEFAULT_RESOURCES: Final = (
     "cpus:4;mem:4096;disk:10240;"
     "ports:[1025-2180,2182-3887,3889-5049,5052-8079,8082-8180,8182-32000]"
 )
+LEAST_DISK_MB: Final = 16
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -27,7 +28,8 @@ class ClusterSpec:
     Agents are spread over `zones` in turn. An agent counts as unreachable after
     `ping_timeout_seconds` x `max_ping_timeouts` without an answer. `agent_settings` go to the
     agents in turn, `master_settings` to all masters: variables of their environment in the place
-    of the playground's own.
+    of the playground's own. With `network_namespaces` each agent has a network of its own, which
+    can be cut, and with `agent_disk_mb` a file system of its own, which can be full: as root only.
     Raises PlaygroundError.
     """
 
@@ -43,6 +45,8 @@ class ClusterSpec:
     zookeeper_session_seconds: float = 4.0
     agent_settings: tuple[Mapping[str, str], ...] = ()
     master_settings: Mapping[str, str] = field(default_factory=dict)
+    network_namespaces: bool = False
+    agent_disk_mb: int | None = None
 
     def __post_init__(self) -> None:
         _check("agents", self.agents, 1 <= self.agents <= MOST_AGENTS, f"1 to {MOST_AGENTS}")
@@ -67,6 +71,12 @@ class ClusterSpec:
             self.zookeeper_session_seconds,
             1 <= self.zookeeper_session_seconds <= 120,
             "1 to 120",
+        )
+        _check(
+            "agent_disk_mb",
+            self.agent_disk_mb,
+            self.agent_disk_mb is None or self.agent_disk_mb >= LEAST_DISK_MB,
+            f"at least {LEAST_DISK_MB}",
         )
 
     def zone(self, agent: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from holdfast_playground.cluster import Cluster
+from holdfast_playground.network import client_name
 
 DEADLINE_SECONDS = 60.0
 SESSION_SECONDS = 4.0
@@ -47,14 +48,22 @@ class Scheduler:
         options: Sequence[str] = (),
         scheme: str = "http",
         multi: str | None = None,
+        program: Sequence[str] = ("holdfast.main",),
+        client: int | None = None,
     ) -> None:
         """Of the service in `svc_yml`, or, without one, of the framework `multi`.
 
         `options` are more of the command line's; `session` sends what the API asks for then.
+        `program` is the module that runs, with arguments before those of the scheduler. With
+        `client` it runs in that namespace of the cluster's own network.
         """
         self.cluster = cluster
         self.session = requests.Session()
         self.host = cluster.zookeeper_address.split(":")[0]
+        self.program = tuple(program)
+        self._client = client
+        if client is not None:
+            self.host = cluster.network.block.client(client)
         self.port = port
         self.log_file = folder / f"scheduler-{port}.log"
         self._what = ["--multi", multi] if multi else [str(svc_yml)]
@@ -77,20 +86,27 @@ class Scheduler:
 
     def start(self) -> "Scheduler":
         command = [
-            *(sys.executable, "-m", "holdfast.main", *self._what),
+            *(sys.executable, "-m", *self.program, *self._what),
             *("--host", self.host, "--port", str(self.port)),
             *("--session-timeout", str(SESSION_SECONDS), *self._options),
         ]
+        if self._client is not None:
+            command = self.cluster.network.within(client_name(self._client), command)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         return self
 
+    def send(self, number: int) -> None:
+        """Send the signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def end(self, number: int = signal.SIGKILL) -> int:
         """Send the signal and return the exit code."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self.send(number)
         return self._process.wait(timeout=30)
 
     def exit_code(self, seconds: float = DEADLINE_SECONDS) -> int:

@@ -52,12 +52,12 @@ def test_down_keeps_logs_when_asked(tmp_path: Path) -> None:
     assert (cluster.directory / "logs" / "agent-1.log").read_text()
 
 
-def start_and_die(directory: Path) -> None:
+def start_and_die(directory: Path, settings: str = "agents=1") -> None:
     """Bring a cluster up in another process that then ends without a word."""
     program = (
         "import os, signal, sys; from pathlib import Path; "
         "from holdfast_playground.cluster import Cluster, ClusterSpec; "
-        "Cluster.create(Path(sys.argv[1]), ClusterSpec(agents=1)).up(); "
+        f"Cluster.create(Path(sys.argv[1]), ClusterSpec({settings})).up(); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run(

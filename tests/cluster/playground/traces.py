@@ -34,6 +34,14 @@ def cgroups(block: str) -> list[Path]:
     return list(Path("/sys/fs/cgroup").glob(f"*/*{block}*"))
 
 
+def network(block: str) -> list[str]:
+    """Namespaces and interfaces of the cluster with those addresses."""
+    namespaces = Path("/run/netns").glob(f"holdfast-{block}-*")
+    _, x, y = block.split(".")
+    interfaces = Path("/sys/class/net").glob(f"hf{x}-{y}*")
+    return [path.name for path in (*namespaces, *interfaces)]
+
+
 def of(cluster: Cluster, block: str) -> dict[str, object]:
     """Everything of a cluster that was at those addresses; empty values when it is gone."""
     return {
@@ -41,6 +49,7 @@ def of(cluster: Cluster, block: str) -> dict[str, object]:
         "processes by address": mentioning(f"{block}."),
         "mounts": mounts(cluster.directory),
         "cgroups": cgroups(block),
+        "network": network(block),
         "files": sorted(cluster.directory.iterdir()) if cluster.directory.exists() else [],
     }
 
@@ -50,6 +59,7 @@ NOTHING: dict[str, object] = {
     "processes by address": [],
     "mounts": [],
     "cgroups": [],
+    "network": [],
     "files": [],
 }
 

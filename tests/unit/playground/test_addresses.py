@@ -24,6 +24,9 @@ def test_every_server_has_an_address_of_its_own() -> None:
         block.zookeeper,
         *(block.master(n) for n in range(1, addresses.MOST_MASTERS + 1)),
         *(block.agent(n) for n in range(1, addresses.MOST_AGENTS + 1)),
+        *(block.client(n) for n in range(1, addresses.CLIENTS + 1)),
+        f"{block}.253",
+        block.host,
     ]
     assert ips == [f"127.120.7.{n}" for n in range(1, 255)]
     assert Block.parse(str(block)) == block

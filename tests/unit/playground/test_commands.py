@@ -15,6 +15,7 @@ from holdfast_playground.commands import playground
         ["status"],
         ["agent", "kill", "1"],
         ["agent", "start", "1"],
+        ["agent", "cut", "1"],
         ["master", "kill"],
         ["master", "start"],
         ["zookeeper", "pause"],

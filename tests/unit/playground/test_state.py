@@ -60,7 +60,7 @@ def test_a_cluster_holds_its_own_block_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"agents": 0}, "agents is 0, expected 1 to 244"),
+        ({"agents": 0}, "agents is 0, expected 1 to 240"),
         ({"agents": 245}, "agents is 245"),
         ({"masters": 10}, "masters is 10, expected 1 to 9"),
         ({"zones": ()}, "zones"),
