@@ -1,6 +1,7 @@
 """A Mesos cluster in a directory: ZooKeeper, masters and agents, and what can happen to them."""
 
 import signal
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -8,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from holdfast_playground import (
     addresses,
+    certificates,
     disks,
     launchers,
     leftovers,
@@ -105,15 +108,20 @@ class Cluster:
         """The zk:// URL frameworks find the leading master at."""
         return mesos_command.zookeeper_url(self.state)
 
+    @property
+    def authority(self) -> Path:
+        """What signed for masters and agents, where they speak TLS: a file of PEM."""
+        return certificates.authority(self.layout.certificates)
+
     def leader(self) -> str:
-        """The http:// URL of the master that leads now."""
+        """The URL of the master that leads now, https:// where it speaks TLS."""
         found = self._leader(self.state)
         if found is None:
             raise PlaygroundError(
                 "No master leads at the moment: none runs, ZooKeeper is away, or the session of "
                 f"the last leader (up to {self.spec.zookeeper_session_seconds:g} s) has yet to end."
             )
-        return f"http://{found}"
+        return f"{self._scheme}://{found}"
 
     @property
     def masters(self) -> tuple[Master, ...]:
@@ -148,7 +156,7 @@ class Cluster:
         numbers = {state.block.agent(n): n for n in range(1, state.spec.agents + 1)}
         return {
             numbers[agent.hostname]: agent.agent_id
-            for agent in mesos_view.registered_agents(leader)
+            for agent in mesos_view.registered_agents(leader, self._trust)
             if agent.active
         }
 
@@ -253,7 +261,7 @@ class Cluster:
         """SIGKILL a master, the leading one when no number is given; returns its number."""
         with locked(self.directory):
             if number is None:
-                leader = self.leader().removeprefix("http://")
+                leader = urlsplit(self.leader()).netloc
                 number = next(m.number for m in self.masters if f"{m.ip}:{m.port}" == leader)
             processes.kill([self._running(master_name(self._master_number(number)))])
         return number
@@ -305,6 +313,10 @@ class Cluster:
         self.layout.images.mkdir()
         if state.spec.network_namespaces:
             self.network.create(state.spec)
+        if state.spec.tls:
+            numbers = range(1, state.spec.masters + 1), range(1, state.spec.agents + 1)
+            servers = (*map(state.block.master, numbers[0]), *map(state.block.agent, numbers[1]))
+            certificates.make(self.layout.certificates, servers)
         # All at once: masters and agents keep trying until ZooKeeper answers.
         self._zookeeper_start()
         for number in range(1, state.spec.masters + 1):
@@ -432,7 +444,15 @@ class Cluster:
             for number in range(1, state.spec.masters + 1)
             if _state_of(state, master_name(number))[1] == "running"
         )
-        return mesos_view.leading_master(running)
+        return mesos_view.leading_master(running, self._trust)
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.spec.tls else "http"
+
+    @property
+    def _trust(self) -> mesos_view.Trust:
+        return ssl.create_default_context(cafile=self.authority) if self.spec.tls else None
 
     def _wait(
         self,

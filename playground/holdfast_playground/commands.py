@@ -77,6 +77,7 @@ def playground(context: click.Context, directory: Path) -> None:
     metavar="MB",
     help="Give each agent a file system of its own, which can be full; needs root.",
 )
+@click.option("--tls", is_flag=True, help="Masters and agents speak TLS, and nothing else.")
 @click.pass_obj
 def up(
     directory: Path,
@@ -88,6 +89,7 @@ def up(
     launcher: Launcher,
     network_namespaces: bool,
     agent_disk: int | None,
+    tls: bool,
 ) -> None:
     """Start ZooKeeper, masters and agents. The first time it downloads Mesos (27 MB)."""
     with _errors_for_people():
@@ -100,6 +102,7 @@ def up(
             launcher=launcher,
             network_namespaces=network_namespaces,
             agent_disk_mb=agent_disk,
+            tls=tls,
         )
         if read_state(directory) is not None and Cluster.open(directory).agent_ids():
             raise PlaygroundError(
@@ -111,6 +114,8 @@ def up(
         click.echo(f"Mesos      {cluster.leader()}")
         click.echo(f"Masters at {cluster.master_url}")
         click.echo(f"ZooKeeper  {cluster.zookeeper_address}")
+        if tls:
+            click.echo(f"Trust      {cluster.authority}")
         click.echo(f"{agents} agents, {cluster.state.launcher} launcher. End it with `down`.")
 
 
@@ -145,7 +150,7 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
                 "address": f"{master.ip}:{master.port}",
                 "pid": master.pid,
                 "state": master.state,
-                "leads": f"http://{master.ip}:{master.port}" == leader,
+                "leads": (leader or "").endswith(f"//{master.ip}:{master.port}"),
             }
             for master in cluster.masters
         ],

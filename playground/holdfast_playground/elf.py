@@ -1,14 +1,15 @@
 """Makes a 2020 shared library load beside OpenSSL 3 and libcurl 4.
 
 The library names the sonames and symbol versions it was linked with. Both libraries kept every
-function it calls, so renaming is enough. No byte moves: the names are edited in place, in the
-string table, together with their hashes in `.gnu.version_r` (System V ABI, "Hash Table"; LSB Core,
-"Symbol Versioning").
+function it calls without TLS, so renaming is enough. No byte moves: the names are edited in place,
+in the string table, together with their hashes in `.gnu.version_r` (System V ABI, "Hash Table"; LSB
+Core, "Symbol Versioning"). What TLS needs beside that is in openssl.py.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final
 
 SONAMES: Final[Mapping[bytes, bytes]] = {
@@ -25,6 +26,10 @@ VERSIONS: Final[Mapping[bytes, bytes]] = {
 SECTION_HEADER: Final = struct.Struct("<IIQQQQIIQQ")
 NEEDED_FILE: Final = struct.Struct("<HHIII")
 NEEDED_VERSION: Final = struct.Struct("<IHHII")
+RELOCATION: Final = struct.Struct("<QQq")
+SYMBOL: Final = struct.Struct("<IBBHQQ")
+
+Image = bytes | bytearray | mmap
 
 
 class UnexpectedLibrary(Exception):
@@ -54,28 +59,48 @@ def elf_hash(name: bytes) -> int:
     return value
 
 
-def section_offsets(image: bytes | bytearray) -> dict[str, int]:
-    """File offset of every section, by name. Raises UnexpectedLibrary."""
+def sections(image: Image) -> dict[str, tuple[int, int]]:
+    """File offset and size of every section, by name. Raises UnexpectedLibrary."""
     if image[:6] != b"\x7fELF\x02\x01":
         raise UnexpectedLibrary("not a 64-bit little-endian ELF file")
     (table,) = struct.unpack_from("<Q", image, 40)
     size, count, names_index = struct.unpack_from("<HHH", image, 58)
     headers = [SECTION_HEADER.unpack_from(image, table + i * size) for i in range(count)]
     names = headers[names_index][4]
-    return {text_at(image, names + header[0]).decode(): header[4] for header in headers}
+    return {text_at(image, names + header[0]).decode(): header[4:6] for header in headers}
 
 
-def text_at(image: bytes | bytearray, offset: int) -> bytes:
+def text_at(image: Image, offset: int) -> bytes:
     """The NUL-terminated text at a file offset."""
-    return bytes(image[offset : image.index(b"\0", offset)])
+    return bytes(image[offset : image.find(b"\0", offset)])
+
+
+def jump_slots(image: Image, functions: Collection[bytes]) -> dict[bytes, int]:
+    """Where the addresses of those functions are kept once the library is loaded, from its start.
+
+    Functions it does not call are left out. Raises UnexpectedLibrary.
+    """
+    found = sections(image)
+    if not {".rela.plt", ".dynsym", ".dynstr"} <= found.keys():
+        raise UnexpectedLibrary("a library without a jump table")
+    (table, size), (symbols, _), (strings, _) = (
+        found[name] for name in (".rela.plt", ".dynsym", ".dynstr")
+    )
+    slots = {}
+    for place, info, _ in RELOCATION.iter_unpack(image[table : table + size]):
+        name = SYMBOL.unpack_from(image, symbols + (info >> 32) * SYMBOL.size)[0]
+        function = text_at(image, strings + name)
+        if function in functions:
+            slots[function] = place
+    return slots
 
 
 def requirements(image: bytes | bytearray) -> Iterator[Requirement]:
     """Every entry of `.gnu.version_r`. Raises UnexpectedLibrary where there is none."""
-    offsets = section_offsets(image)
-    if ".dynstr" not in offsets or ".gnu.version_r" not in offsets:
+    found = sections(image)
+    if ".dynstr" not in found or ".gnu.version_r" not in found:
         raise UnexpectedLibrary("a library without symbol versions")
-    strings, entry = offsets[".dynstr"], offsets[".gnu.version_r"]
+    strings, entry = found[".dynstr"][0], found[".gnu.version_r"][0]
     while True:
         _, count, file, first, next_file = NEEDED_FILE.unpack_from(image, entry)
         version = entry + first

@@ -85,6 +85,11 @@ class Layout:
         """What fills an agent's file system."""
         return self.agent(number) / "ballast"
 
+    @property
+    def certificates(self) -> Path:
+        """The certificates of a cluster that speaks TLS."""
+        return self.directory / "certificates"
+
     def master(self, number: int) -> Path:
         """A master's work_dir, with its registry."""
         return self.directory / master_name(number)
@@ -107,7 +112,7 @@ class Layout:
 
     def run_data(self, spec: ClusterSpec) -> Iterator[Path]:
         """Every directory a cluster writes, but for the logs."""
-        yield from (self.launcher, self.images, self.zookeeper)
+        yield from (self.launcher, self.images, self.zookeeper, self.certificates)
         yield from (self.master(number) for number in range(1, spec.masters + 1))
         yield from (self.agent(number) for number in range(1, spec.agents + 1))
         yield self.disks

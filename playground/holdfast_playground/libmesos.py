@@ -30,9 +30,21 @@ class LibMesos:
 
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL | os.RTLD_LAZY)
+        if os.environ.get("LIBPROCESS_SSL_ENABLED", "").lower() in ("1", "true"):
+            from holdfast_playground import openssl
+
+            openssl.bind(path, self._base(path))
         self._libc = ctypes.CDLL(None, use_errno=True)
         # C++ keeps the addresses it is given; nothing handed over may be collected.
         self._kept: list[object] = []
+
+    @staticmethod
+    def _base(path: str) -> int:
+        """The address the library was loaded at (proc(5), /proc/PID/maps)."""
+        with open("/proc/self/maps") as maps:
+            return next(
+                int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(path)
+            )
 
     def call(self, symbol: str, *arguments: Any, returns: Any = None) -> Any:
         """Call the function of that mangled name, without the interpreter lock."""

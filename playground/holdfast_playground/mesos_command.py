@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast_playground.addresses import AGENT_PORT, MASTER_PORT
+from holdfast_playground.certificates import authority, pair
 from holdfast_playground.launchers import LINUX_ISOLATION, POSIX_ISOLATION
 from holdfast_playground.layout import Layout
 from holdfast_playground.spec import ClusterSpec
@@ -50,15 +51,32 @@ def mesos_command(kind: str, state: ClusterState) -> list[str]:
     )
 
 
-def _common_environment(ip: str, port: int, zone: str, spec: ClusterSpec) -> dict[str, str]:
+def _common_environment(
+    ip: str, port: int, zone: str, spec: ClusterSpec, layout: Layout
+) -> dict[str, str]:
     domain = {"fault_domain": {"region": {"name": spec.region}, "zone": {"name": zone}}}
+    encryption = _encryption(ip, layout) if spec.tls else {"LIBPROCESS_SSL_ENABLED": "0"}
     return basic_environment() | {
         "GLOG_logtostderr": "1",
         "LIBPROCESS_IP": ip,
         "LIBPROCESS_PORT": str(port),
-        "LIBPROCESS_SSL_ENABLED": "0",
         "MESOS_DOMAIN": json.dumps(domain),
         "MESOS_HOSTNAME": ip,
+        **encryption,
+    }
+
+
+def _encryption(ip: str, layout: Layout) -> dict[str, str]:
+    """TLS only, among masters and agents too (Mesos: ssl.md), known by their addresses."""
+    certificate, key = pair(layout.certificates, ip)
+    return {
+        "LIBPROCESS_SSL_ENABLED": "1",
+        "LIBPROCESS_SSL_CA_FILE": str(authority(layout.certificates)),
+        "LIBPROCESS_SSL_CERT_FILE": str(certificate),
+        "LIBPROCESS_SSL_HOSTNAME_VALIDATION_SCHEME": "openssl",
+        "LIBPROCESS_SSL_KEY_FILE": str(key),
+        "LIBPROCESS_SSL_VERIFY_IPADD": "1",
+        "LIBPROCESS_SSL_VERIFY_SERVER_CERT": "1",
     }
 
 
@@ -73,7 +91,8 @@ def master_environment(number: int, state: ClusterState, layout: Layout) -> dict
         "MESOS_REGISTRY": "replicated_log",
         "MESOS_WORK_DIR": str(layout.master(number)),
     }
-    common = _common_environment(state.block.master(number), MASTER_PORT, spec.zones[0], spec)
+    address = state.block.master(number)
+    common = _common_environment(address, MASTER_PORT, spec.zones[0], spec, layout)
     return common | settings | dict(spec.master_settings)
 
 
@@ -106,11 +125,13 @@ def agent_environment(number: int, state: ClusterState, layout: Layout) -> dict[
         }
     else:
         settings["MESOS_ISOLATION"] = POSIX_ISOLATION
-    return (
-        _common_environment(state.block.agent(number), AGENT_PORT, spec.zone(number), spec)
-        | settings
-        | dict(spec.settings(number))
-    )
+    address = state.block.agent(number)
+    common = _common_environment(address, AGENT_PORT, spec.zone(number), spec, layout)
+    if spec.tls:  # of its own settings an agent hands executors those alone that it is told to
+        encryption = {k: v for k, v in common.items() if k.startswith("LIBPROCESS_SSL_")}
+        inherited = basic_environment() | encryption
+        settings["MESOS_EXECUTOR_ENVIRONMENT_VARIABLES"] = json.dumps(inherited)
+    return common | settings | dict(spec.settings(number))
 
 
 def cluster_cgroup(state: ClusterState) -> str:

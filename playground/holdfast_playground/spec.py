@@ -30,6 +30,7 @@ class ClusterSpec:
     agents in turn, `master_settings` to all masters: variables of their environment in the place
     of the playground's own. With `network_namespaces` each agent has a network of its own, which
     can be cut, and with `agent_disk_mb` a file system of its own, which can be full: as root only.
+    With `tls` Mesos speaks TLS alone, with certificates made for it.
     Raises PlaygroundError.
     """
 
@@ -47,6 +48,7 @@ class ClusterSpec:
     master_settings: Mapping[str, str] = field(default_factory=dict)
     network_namespaces: bool = False
     agent_disk_mb: int | None = None
+    tls: bool = False
 
     def __post_init__(self) -> None:
         _check("agents", self.agents, 1 <= self.agents <= MOST_AGENTS, f"1 to {MOST_AGENTS}")

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -26,9 +27,16 @@ log = structlog.get_logger("holdfast.agents")
 class AgentInspector:
     """Asks a few agents at a time; each question is answered by one event."""
 
-    def __init__(self, access: Access, post: Callable[[AgentInspected], None]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        post: Callable[[AgentInspected], None],
+        encrypted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`encrypted` tells whether the master is spoken to by TLS: agents then are as well."""
         self._access = access
         self._post = post
+        self._encrypted = encrypted
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="inspect")
         self._stopped = threading.Event()
 
@@ -43,6 +51,9 @@ class AgentInspector:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, question: InspectAgent) -> None:
+        if self._encrypted():
+            # Masters offer agents as http:// whether these speak TLS or not (Mesos 1.11).
+            question = replace(question, url=question.url.replace("http://", "https://", 1))
         event = inspect(self._access, question)
         if event.reason:
             log.warning("an agent does not tell what it can do", why=event.reason)

@@ -347,7 +347,11 @@ def _lead(
         suppressed_roles=led.suppressed_roles,
         access=access,
     )
-    inspector = AgentInspector(access, lambda event: engine.post(event))
+    inspector = AgentInspector(
+        access,
+        lambda event: engine.post(event),
+        lambda: (connection.master_url or "").startswith("https://"),
+    )
     engine = ending.engine = Engine(
         led.core, store, connection, _new_id, inspector.ask, delivery=delivery
     )

@@ -108,6 +108,23 @@ def test_no_answer_is_told() -> None:
     assert "do not tell its address" in inspect(Access(), InspectAgent("a1", "")).reason
 
 
+def test_agents_are_spoken_to_by_tls_where_the_master_is(agent: Agent) -> None:
+    """Their offers say http in any case; this one does not speak TLS, which shows in the reason."""
+    answers: list[AgentInspected] = []
+    told = threading.Event()
+
+    def post(event: AgentInspected) -> None:
+        answers.append(event)
+        told.set()
+
+    inspector = AgentInspector(Access(), post, encrypted=lambda: True)
+    inspector.ask(InspectAgent("a1", agent.url))
+    assert told.wait(10)
+    inspector.stop()
+    assert agent.url.replace("http:", "https:") in answers[0].reason
+    assert "does it speak TLS at all" in answers[0].reason
+
+
 def test_what_is_not_set_has_the_default_of_mesos() -> None:
     assert features({"flags": []}, {"version_info": {"version": "1.9.0"}}) == AgentFeatures(
         "posix", frozenset({"posix/cpu", "posix/mem"}), frozenset(), False, (1, 9, 0)

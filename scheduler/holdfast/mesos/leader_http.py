@@ -60,8 +60,6 @@ class HttpDetector:
                 )
         except LoginRefused:
             raise
-        except requests.exceptions.SSLError as error:
-            return f"No TLS connection to a Mesos master at {self._url}: {error}"
         except requests.RequestException as error:
             return (
                 f"No Mesos master at {self._url}: {connection_problem(error)}. Check the address "

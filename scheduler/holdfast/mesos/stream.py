@@ -1,9 +1,11 @@
 """One subscription's HTTP response: opened, read record by record, cut off from any thread."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import RemoteDisconnected
 from typing import Any
 
 import orjson
@@ -154,9 +156,23 @@ def connection_problem(error: Exception) -> str:
         return "the host name does not resolve"
     if isinstance(cause, ConnectionRefusedError):
         return "nothing listens there (connection refused)"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted: {cause.verify_message.rstrip('.')}. --master-ca "
+            "must have the authority that signed for it, and it must name this address"
+        )
+    if isinstance(cause, ssl.SSLError):
+        return f"no TLS connection: {cause.reason or cause}; does it speak TLS at all?"
+    if isinstance(cause, ConnectionResetError | RemoteDisconnected) and _is_plain(error):
+        return f"it closes the connection ({cause}); if it speaks TLS alone, give --master-ca"
     if isinstance(cause, TimeoutError) or isinstance(error, requests.Timeout):
         return "no answer in time"
     return str(cause) or type(cause).__name__
+
+
+def _is_plain(error: Exception) -> bool:
+    request = getattr(error, "request", None)
+    return request is not None and (request.url or "").startswith("http://")
 
 
 class _SocketReportingAdapter(HTTPAdapter):

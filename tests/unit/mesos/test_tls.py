@@ -1,8 +1,10 @@
 """The subscription and the calls over TLS, with a certificate authority of the operator's."""
 
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,8 +61,32 @@ def test_subscription_calls_and_stop(master: FakeMaster, certificate: Path) -> N
 
 def test_an_unknown_authority_is_refused(master: FakeMaster) -> None:
     detector = detector_for(master.url)
-    with pytest.raises(MasterAddressError, match="No TLS connection to a Mesos master"):
+    with pytest.raises(MasterAddressError, match=r"certificate is not accepted: .*--master-ca"):
         detector.detect(None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("http://{}", "closes the connection .*--master-ca"),
+        ("https://{}", "does it speak TLS at all"),
+    ],
+)
+def test_a_master_spoken_to_in_the_wrong_way_is_told(url: str, hint: str) -> None:
+    """One that speaks TLS alone closes plain connections; one without answers TLS by text."""
+    answer = b"" if url.startswith("http:") else b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connected, _ = server.accept()
+            with connected:
+                connected.recv(65536)
+                connected.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        detector = detector_for(url.format(f"127.0.0.1:{server.getsockname()[1]}"))
+        with pytest.raises(MasterAddressError, match=hint):
+            detector.detect(None, 0.0)
 
 
 def test_masters_found_in_zookeeper_are_spoken_to_by_tls() -> None:

@@ -1,6 +1,9 @@
 """Renaming what a library needs, on a small library built here byte by byte."""
 
+import ctypes
+import ctypes.util
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +96,29 @@ def test_outdated_names_are_replaced_with_their_hashes_and_nothing_moves() -> No
 def test_a_library_that_needs_nothing_outdated_is_refused() -> None:
     with pytest.raises(elf.UnexpectedLibrary, match="none of the outdated"):
         elf.renamed(elf.renamed(OLD))
+
+
+def test_jump_slots_are_found_by_the_names_of_functions() -> None:
+    """In the C library of this Python's own process, whose addresses can be compared."""
+    path = ctypes.util.find_library("ssl")
+    assert path
+    library = ctypes.CDLL(path)
+    with open("/proc/self/maps") as maps:
+        line = next(line for line in maps if path in line)
+    file, base = line.split()[-1], int(line.split("-")[0], 16)
+    functions = {b"BIO_free_all", b"EVP_PKEY_free"}
+    slots = elf.jump_slots(Path(file).read_bytes(), {*functions, b"not_there"})
+    assert slots.keys() == functions
+    crypto = ctypes.CDLL(ctypes.util.find_library("crypto"))
+    assert library
+    for name in functions:
+        bound = ctypes.c_uint64.from_address(base + slots[name]).value
+        assert bound == ctypes.cast(crypto[name.decode()], ctypes.c_void_p).value
+
+
+def test_a_library_without_a_jump_table_is_refused() -> None:
+    with pytest.raises(elf.UnexpectedLibrary, match="jump table"):
+        elf.jump_slots(OLD, {b"printf"})
 
 
 @pytest.mark.parametrize("image", [b"", b"MZ\x90\x00", b"\x7fELF\x01\x01" + bytes(80)])
