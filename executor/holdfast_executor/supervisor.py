@@ -20,6 +20,7 @@ from holdfast_executor.runner import Runner
 from holdfast_executor.settings import Settings
 from holdfast_executor.task import Task, TaskPlan
 from holdfast_executor.updates import UpdateLog
+from holdfast_executor.volume_locks import VolumeLocks
 
 if TYPE_CHECKING:
     from holdfast_executor.tls import Tls
@@ -67,6 +68,7 @@ class Supervisor:
         self._tasks: dict[str, _Entry] = {}
         self._groups: dict[int, str] = {}
         self._gate = HookGate()
+        self._volumes = VolumeLocks(reactor, log)
         self._named_streams: dict[str, tuple[Sink, Sink]] = {}
         self._secret_files: set[str] = set()
         self._reports_killing = False
@@ -86,6 +88,8 @@ class Supervisor:
     # The agent
 
     def on_subscribed(self, subscribed: Message) -> None:
+        if not self._launched:
+            self._volumes.want(self._settings.sandbox, subscribed.get("executor_info", {}))
         self._container_id = subscribed.get("container_id")
         capabilities = subscribed.get("framework_info", {}).get("capabilities", [])
         self._reports_killing = {"type": "TASK_KILLING_STATE"} in capabilities
@@ -171,7 +175,9 @@ class Supervisor:
         except (ContractError, checks.CheckError) as error:
             self._finish(task_id, "TASK_ERROR", str(error), status.TASK_INVALID)
             return
-        entry.task = Task(self._reactor, plan, runner, self._gate, self, self._log)
+        entry.task = Task(
+            self._reactor, plan, runner, self._gate, self._volumes, self, self._log
+        )
         entry.task.start()
 
     def _plan(self, task_id: str, info: Message, mark: str) -> TaskPlan:
@@ -247,8 +253,8 @@ class Supervisor:
 
     # What tasks tell
 
-    def starting(self, task_id: str) -> None:
-        self._send(task_id, "TASK_STARTING")
+    def starting(self, task_id: str, message: str | None = None) -> None:
+        self._send(task_id, "TASK_STARTING", message)
 
     def running(self, task_id: str) -> None:
         self._send(task_id, "TASK_RUNNING")

@@ -10,6 +10,7 @@ from holdfast_executor.contract import TaskLaunch
 from holdfast_executor.hook_gate import HookGate
 from holdfast_executor.reactor import Reactor, Timer
 from holdfast_executor.runner import Exit, Runner
+from holdfast_executor.volume_locks import VolumeLocks
 
 FIRST_SWEEP = 0.02
 """Seconds between looks for what should be gone; doubled up to LAST_SWEEP."""
@@ -42,7 +43,7 @@ class TaskPlan:
 class Owner(Protocol):
     """Whom a task tells. The last call is `ended`, when nothing is left of it."""
 
-    def starting(self, task_id: str) -> None: ...
+    def starting(self, task_id: str, message: str | None = None) -> None: ...
 
     def running(self, task_id: str) -> None: ...
 
@@ -58,7 +59,7 @@ class Owner(Protocol):
 
 
 class Task:
-    """Carries out a TaskPlan with a Runner. All tasks of the executor share `gate`."""
+    """Carries out a TaskPlan with a Runner; all tasks of the executor share `gate` and `volumes`."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Task:
         plan: TaskPlan,
         runner: Runner,
         gate: HookGate,
+        volumes: VolumeLocks,
         owner: Owner,
         log: Callable[[str], None],
     ) -> None:
@@ -73,6 +75,7 @@ class Task:
         self._plan = plan
         self._runner = runner
         self._gate = gate
+        self._volumes = volumes
         self._owner = owner
         self._log = log
         self._checks: list[CheckRunner] = []
@@ -89,7 +92,16 @@ class Task:
         self._sweeps = 0
 
     def start(self) -> None:
-        """Write secrets and config files, then have an owed hook done, then run the command."""
+        """Once the volumes are its own: secrets, config files, an owed hook, then the command."""
+        self._volumes.enter(self)
+
+    def volumes_awaited(self, message: str) -> None:
+        self._owner.starting(self._plan.task_id, message)
+
+    def volumes_refused(self, message: str) -> None:
+        self._conclude("TASK_FAILED", message)
+
+    def volumes_locked(self) -> None:
         launch = self._plan.launch
         try:
             secret_files.check_agent(self._plan.sandbox, self._plan.environment)
@@ -144,7 +156,10 @@ class Task:
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         self._kill_timer = self._reactor.call_later(self._kill_at - now, self._runner.kill)
-        if self._gate.is_waiting(self):
+        if self._volumes.is_waiting(self):
+            self._volumes.leave(self)
+            self._conclude("TASK_KILLED", "killed before its volumes were free")
+        elif self._gate.is_waiting(self):
             self._conclude("TASK_KILLED", "killed before the hook was done")
 
     # Hook and command

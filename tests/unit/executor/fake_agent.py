@@ -38,13 +38,17 @@ def eventually(probe: Callable[[], T], what: str, timeout: float = DEADLINE) -> 
 
 
 class FakeAgent:
-    """Accepts one executor; `acknowledge` says whether updates are acknowledged."""
+    """Accepts one executor at a time; `acknowledge` says whether updates are acknowledged.
+
+    `resources` are the executor's.
+    """
 
     def __init__(self) -> None:
         self.acknowledge = True
         self.subscribe_status = 200
         self.update_status = 202
         self.capabilities: list[Message] = []
+        self.resources: list[Message] = []
         self.subscribes: list[Message] = []
         self.updates: list[Message] = []
         self.headers: list[Mapping[str, str]] = []
@@ -146,7 +150,7 @@ class FakeAgent:
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         subscribed = {
-            "executor_info": {"executor_id": call["executor_id"]},
+            "executor_info": {"executor_id": call["executor_id"], "resources": self.resources},
             "framework_info": {"user": "root", "name": "test", "capabilities": self.capabilities},
             "agent_info": {"hostname": "localhost"},
             "container_id": EXECUTOR_CONTAINER,
