@@ -175,9 +175,7 @@ class Supervisor:
         except (ContractError, checks.CheckError) as error:
             self._finish(task_id, "TASK_ERROR", str(error), status.TASK_INVALID)
             return
-        entry.task = Task(
-            self._reactor, plan, runner, self._gate, self._volumes, self, self._log
-        )
+        entry.task = Task(self._reactor, plan, runner, self._gate, self._volumes, self, self._log)
         entry.task.start()
 
     def _plan(self, task_id: str, info: Message, mark: str) -> TaskPlan:

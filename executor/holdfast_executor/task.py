@@ -59,7 +59,7 @@ class Owner(Protocol):
 
 
 class Task:
-    """Carries out a TaskPlan with a Runner; all tasks of the executor share `gate` and `volumes`."""
+    """Carries out a TaskPlan with a Runner. `gate` and `volumes` are shared by all tasks."""
 
     def __init__(
         self,
