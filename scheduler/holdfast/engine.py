@@ -90,9 +90,13 @@ class Engine(Generic[V]):
         inspect: Callable[[ef.InspectAgent], None],
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
+        steady: Callable[[], float] = time.monotonic,
         delivery: Delivery | None = None,
     ) -> None:
-        """`inspect` has an agent asked without waiting; what it says is posted."""
+        """`inspect` has an agent asked without waiting; what it says is posted.
+
+        `clock` may be set back, `steady` only ever goes on; both are in seconds.
+        """
         self._core = core
         self._store = store
         self._link = link
@@ -101,6 +105,8 @@ class Engine(Generic[V]):
         self._delivery = delivery or Delivery(None, None)
         self._shortage = Shortage()
         self._clock = clock
+        self._steady = steady
+        self._steady_at = steady()
         self._pause = pause
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
         self._failed: list[ev.Event] = []
@@ -188,8 +194,7 @@ class Engine(Generic[V]):
         self._failed = []
         orders = (ev.Command, ev.HostService)
         self._stepping = {event.id for event in taken if isinstance(event, orders)}
-        # The wall clock may step back; the core's time does not.
-        self._now = max(self._now, self._clock())
+        self._now = self._time()
         started = time.perf_counter()
         effects = self._core.step(taken, self._now)
         writes = [(e.path, e.data) for e in effects if isinstance(e, ef.Write)]
@@ -205,6 +210,13 @@ class Engine(Generic[V]):
         if any(isinstance(event, ev.OffersReceived) for event in taken):
             self.offers_timer.note(seconds, self._now)
         self._tell(taken, effects, len(writes), sent, seconds)
+
+    def _time(self) -> float:
+        """Seconds since the epoch. When the clock is set back, the core's time goes on from where
+        it was, or else all that waits would wait until the clock has caught up."""
+        steady = self._steady()
+        passed, self._steady_at = steady - self._steady_at, steady
+        return max(self._now + passed, self._clock())
 
     def _look_for_secrets(self) -> Iterable[ev.Event]:
         """Tell the core when other secrets are missing than before."""

@@ -153,6 +153,18 @@ class Reservation:
         """The same once all of it is known to exist."""
         return replace(self, confirmed=True, seen=None)
 
+    def proven(self) -> "Reservation":
+        """The same once something was launched on it, and so on all of its volumes.
+
+        Of the rest Mesos may have dropped a RESERVE and launched all the same: what the tasks did
+        not need. So `seen` stays, until an offer shows more.
+        """
+        if self.seen is None:
+            return replace(self, confirmed=True)
+        seen = replace(self.seen, volumes=frozenset(volume.id for volume in self.volumes))
+        known = replace(self, confirmed=True, seen=seen)
+        return known if known.certain != known.settled().certain else known.settled()
+
     @property
     def resource_ids(self) -> frozenset[str]:
         return frozenset({self.resource_id, *(v.resource_id for v in self.volumes)})

@@ -23,6 +23,8 @@ UNABLE = AgentFeatures(
 )
 ABLE = replace(UNABLE, isolation=UNABLE.isolation | {"linux/seccomp"})
 RESEND_SECONDS = 10.0
+RECOVERY_SECONDS = 900.0
+"""Mesos: the agent's recovery_timeout, after which executors end that it has not found again."""
 PING_TIMEOUT = 75.0
 """Mesos: agent_ping_timeout x max_agent_ping_timeouts."""
 
@@ -79,6 +81,16 @@ class Executor:
     exiting: bool = False
 
 
+@dataclass(slots=True)
+class Updates:
+    """What goes wrong with an agent's status updates: times until when, and numbers of them."""
+
+    late_until: float = 0.0
+    mixed_until: float = 0.0
+    lose: int = 0
+    double: int = 0
+
+
 class Watch(Protocol):
     """Sees what really happens, to judge it."""
 
@@ -119,15 +131,18 @@ class Agent:
         self.process = True
         self.cut = False
         self.removed = False
+        self.wiped = False
         self.session = 0
         self.last_contact_lost = -1e9
         self.last_contact = -1e9
         self.last_registered = -1e9
-        self.total: Bag = resources.unreserved(6.0, 6000.0, 6000.0, range(1000, 1016))
+        self.total = _fresh()
         self.volumes: dict[str, Volume] = {}
         self.executors: dict[str, Executor] = {}
+        self.orphans: list[Executor] = []
         self.tasks: dict[str, Task] = {}
         self.fail_launches = 0
+        self.updates = Updates()
         self._held: list[tuple[int, Callable[[], None]]] = []
         self._arrival = {"in": 0.0, "out": 0.0}
         self._sessions = 0
@@ -163,7 +178,10 @@ class Agent:
         if self.cut:
             self._held.append((session, action))
             return
-        arrival = max(self._arrival[way], self._clock.now + self._clock.between(0.001, 0.02))
+        delay = self._clock.between(0.001, 0.02)
+        if way == "out" and self._clock.now < self.updates.late_until:
+            delay = self._clock.between(0.5, 8.0)
+        arrival = max(self._arrival[way], self._clock.now + delay)
         self._arrival[way] = arrival
         self._clock.at(arrival, lambda: self._arrive(session, action))
 
@@ -221,6 +239,17 @@ class Agent:
                 if session == self.session:
                     self._travel("in", action)
 
+    def reset_link(self) -> None:
+        """The connection breaks and is made anew; what was on its way is lost."""
+        if not self.reachable:
+            return
+        self.last_contact_lost = self.last_contact = self._clock.now
+        self._log(f"{self.hostname} loses its connection")
+        self.close_session()
+        assert self.master is not None
+        self.master.contact_lost(self, noticed=True)
+        self.register_soon()
+
     def stop_process(self) -> None:
         """The agent's process ends; executors and tasks run on."""
         if not self.process:
@@ -249,6 +278,7 @@ class Agent:
         for task in self.tasks.values():
             task.alive = False
         self.executors.clear()
+        self.orphans.clear()
         # After a reboot the agent recovers neither executors nor updates it had not delivered.
         self.tasks.clear()
 
@@ -260,6 +290,37 @@ class Agent:
             self._ids += 1
             self.id = f"agent-{self.number}.{self._ids}"
         self.start_process()
+
+    def wipe(self) -> None:
+        """All data is gone, while the agent is down; it will be another one."""
+        self._log(f"{self.hostname} is wiped")
+        self.wiped = True
+        self._ids += 1
+        self.id = f"agent-{self.number}.{self._ids}"
+        self.volumes.clear()
+        self.total = _fresh()
+
+    def forget(self) -> None:
+        """The agent's own records are deleted while it is down; what runs is not told.
+
+        Its executors wait for the agent they know for RECOVERY_SECONDS, and then end.
+        """
+        self._log(f"{self.hostname} forgets what it had and ran")
+        left = list(self.executors.values())
+        self.orphans += left
+        self.executors.clear()
+        self.tasks.clear()
+        self.wipe()
+        self._clock.after(RECOVERY_SECONDS, lambda: self._end_orphans(left))
+
+    def _end_orphans(self, left: list[Executor]) -> None:
+        self.orphans = [executor for executor in self.orphans if executor not in left]
+
+    def told_gone(self) -> None:
+        """The master says that the machine was given up: all of it ends."""
+        self._log(f"{self.hostname} is told that it is gone")
+        self.power_off()
+        self.removed = True
 
     # -- orders of the master -----------------------------------------------------------------
 
@@ -509,8 +570,23 @@ class Agent:
             return
         status, session = task.updates[0], self.session
         latest = task.state
-        self._send(lambda: self._master().status(self, status, latest))
+        if self.updates.lose:
+            self.updates.lose -= 1
+        else:
+            self._tell(status, latest)
+        if self.updates.double:
+            self.updates.double -= 1
+            self._tell(status, latest)
         self._clock.after(wait, lambda: self._again(task, status, session, wait * 2))
+
+    def _tell(self, status: Json, latest: str) -> None:
+        def send() -> None:
+            self._send(lambda: self._master().status(self, status, latest))
+
+        if self._clock.now < self.updates.mixed_until:
+            self._clock.after(self._clock.between(0.0, 3.0), send)
+        else:
+            send()
 
     def _again(self, task: Task, status: Json, session: int, wait: float) -> None:
         if session == self.session and task.updates and task.updates[0] is status:
@@ -519,6 +595,11 @@ class Agent:
     def _master(self) -> MasterLink:
         assert self.master is not None
         return self.master
+
+
+def _fresh() -> Bag:
+    """What a machine has before anything is reserved."""
+    return resources.unreserved(6.0, 6000.0, 6000.0, range(1000, 1016))
 
 
 def label_of(info: Json, key: str) -> str:

@@ -104,13 +104,16 @@ class Judge:
 
     def executor_started(self, agent: Agent, executor: Executor) -> None:
         for volume in executor.volumes:
-            for other in agent.executors.values():
+            for other in (*agent.executors.values(), *agent.orphans):
                 if other is not executor and volume in other.volumes:
                     self.violate("I2", f"{executor.id} and {other.id} both have volume {volume}")
         for elsewhere in self.agents:
             for other in elsewhere.executors.values():
                 if other is not executor and other.pod == executor.pod:
                     self._second_incarnation(executor, agent, other, elsewhere)
+            for orphan in elsewhere.orphans:
+                if orphan.pod == executor.pod:
+                    self._beside_an_orphan(executor, agent, orphan)
         self._place(executor, agent)
         linux_info = executor.info.get("container", {}).get("linux_info", {})
         if "seccomp" in linux_info and "linux/seccomp" not in agent.features.isolation:
@@ -147,6 +150,15 @@ class Judge:
         )
         if elsewhere.reachable and launched - unsure > GRACE_SECONDS:
             self.violate("I2", f"{where}, which could be reached")
+
+    def _beside_an_orphan(self, new: Executor, agent: Agent, orphan: Executor) -> None:
+        """Mesos knows nothing of it, and nobody can end it: that is for the operator to know."""
+        if self.replaced.get(new.pod, -1.0) < self._decided(orphan):
+            self.violate(
+                "I2",
+                f"{new.id} starts on {agent.hostname} beside the orphan {orphan.id}, and no"
+                " operator replaced it",
+            )
 
     def tasks_running(self, agent: Agent, executor: Executor) -> None:
         """The executor's tasks are about to write to its volumes."""

@@ -71,6 +71,7 @@ class Master:
         self.completed: set[str] = set()
         self.offers: dict[str, tuple[str, Bag]] = {}
         self.schedule = Schedule(clock)
+        self.drop_operations = 0
         self._frameworks = 0
         self._allocating = False
 
@@ -119,6 +120,7 @@ class Master:
     def register(self, agent: Agent) -> None:
         """An agent registers, or does so again, and tells what it has and runs."""
         if agent.id in self.gone:
+            agent.told_gone()
             return
         for old_id in [k.id for k in self.agents.values() if k.agent is agent and k.id != agent.id]:
             # "a new agent registered at the same address"
@@ -231,6 +233,7 @@ class Master:
         self.unreachable.discard(agent.id)
         self.recovered.discard(agent.id)
         self.gone.add(agent.id)
+        agent.close_session()  # should it still live, it is told when it registers again
         self._remove(agent.id, "TASK_GONE_BY_OPERATOR")
 
     def _remove(self, agent_id: str, state: str) -> None:
@@ -394,6 +397,7 @@ class Master:
         agent_id = taken[0][0]
         known = self.agents[agent_id]
         left = resources.total(what for _, what in taken)
+        known.incomplete = False
         for operation in operations:
             left = self._operation(known, operation, left)
         self._filter(agent_id, left, body["filters"]["refuse_seconds"])
@@ -405,6 +409,10 @@ class Master:
         body = operation[kind.lower()]
         if kind == "LAUNCH":
             return self._launch(known, body["task_infos"], left)
+        if self.drop_operations:
+            self.drop_operations -= 1
+            known.incomplete = True
+            return self._dropped(known, kind, left)
         what = resources.bag(body["volumes" if kind in ("CREATE", "DESTROY") else "resources"])
         match kind:
             case "RESERVE":
@@ -453,7 +461,7 @@ class Master:
             rest = resources.minus(left, resources.plus(used, held))
             if rest is None:
                 # Who took the offer could not know of an executor's end that came after it.
-                if executor_id not in known.offered_before_its_end:
+                if executor_id not in known.offered_before_its_end and not known.incomplete:
                     self._watch.refused(task_id, "it uses more than is offered")
             elif joins and not same_executor(known.infos[executor_id], info["executor"]):
                 # validation.cpp, validateExecutor: "not compatible with existing Executor"

@@ -93,10 +93,10 @@ class PlanJudge:
         for pod in changed:
             former = before.get(pod.name)
             if former is not None:
-                self._stopped(former, pod)
+                self._stopped(former, pod, before)
                 self._failed_since(former, pod)
 
-    def _stopped(self, former: Pod, pod: Pod) -> None:
+    def _stopped(self, former: Pod, pod: Pod, at_once: Mapping[str, Pod]) -> None:
         known = {task.id: task for task in former.tasks}
         fresh = [t for t in pod.tasks if t.stopping and t.id in known and not known[t.id].stopping]
         for task in fresh:
@@ -110,14 +110,14 @@ class PlanJudge:
             return
         lost = former.reservation is not None and former.reservation.agent_id in self.gone
         if former.tasks and not pod.tasks and not lost:
-            self._taken_down(former, pod)  # it is replaced
+            self._taken_down(former, pod, at_once)  # it is replaced
         if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
             names = {task.name for task in fresh}
             else_well = replace(
                 pod,
                 tasks=tuple(replace(t, stopping=None) if t.name in names else t for t in pod.tasks),
             )
-            self._taken_down(else_well, pod)
+            self._taken_down(else_well, pod, at_once)
 
     def _failed_since(self, former: Pod, pod: Pod) -> None:
         """What a plan has changed ends before the plan went on: all of it is recovery's now."""
@@ -130,8 +130,11 @@ class PlanJudge:
         ):
             del self._taken[pod.name]
 
-    def _taken_down(self, before: Pod, pod: Pod) -> None:
-        """I6: a plan stops an instance that served; how many do not already?"""
+    def _taken_down(self, before: Pod, pod: Pod, at_once: Mapping[str, Pod]) -> None:
+        """I6: a plan stops an instance that served; how many do not already?
+
+        `at_once` are all records as they were before those stored together.
+        """
         assert self._target is not None
         spec = next((s for s in self._target.pods if s.type == pod.type), None)
         if spec is None or not self._serves(before) or self._serves(pod):
@@ -145,9 +148,14 @@ class PlanJudge:
             and other.index < spec.count
             and other.name in self._deployed
             and not self._serves(other)
+            and not self._insisted(other, at_once)
         ]
         if len(down) >= spec.max_unavailable:
             self._violate("I6", f"{pod.name} is taken down while {', '.join(sorted(down))} is down")
+
+    def _insisted(self, other: Pod, at_once: Mapping[str, Pod]) -> bool:
+        """Whether an operator insisted on taking it down too, and that came later."""
+        return other.name in self.overruled and self._serves(at_once.get(other.name, other))
 
     def may_go(self, agent_id: str, also: Collection[str]) -> None:
         """The agent may be taken down while those others are: at most so many serve there."""

@@ -31,7 +31,10 @@ class Filter:
 
 @dataclass(slots=True)
 class Known:
-    """A registered agent as the master knows it."""
+    """A registered agent as the master knows it.
+
+    `incomplete` when operations of the last ACCEPT were dropped for no reason of the framework's.
+    """
 
     id: str
     agent: Agent
@@ -40,6 +43,7 @@ class Known:
     infos: dict[str, Json] = field(default_factory=dict)
     offered_before_its_end: set[str] = field(default_factory=set)
     connected: bool = True
+    incomplete: bool = False
     hogged: Bag = field(default_factory=dict)
     filters: list[Filter] = field(default_factory=list)
     kills: set[str] = field(default_factory=set)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.simulation.faults import KINDS, Fault, plan
-from tests.simulation.services import DATABASES, NEEDING, SERVICES, with_policy
+from tests.simulation.services import DATABASES, SCENARIOS, SERVICES, with_policy
 from tests.simulation.world import World, quiet
 
 
@@ -29,6 +29,8 @@ class Outcome:
     steps: int
     violations: tuple[str, ...]
     trace: tuple[str, ...]
+    seconds: float
+    """Virtual seconds."""
 
 
 def run(
@@ -46,7 +48,7 @@ def run(
     service = service or _service(seed)
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
-        spec = {**SERVICES, **NEEDING, **DATABASES}[service]()
+        spec = {**SERVICES, **SCENARIOS, **DATABASES}[service]()
         world = World(seed, with_policy(spec, seed) if with_a_policy else spec)
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
@@ -64,7 +66,7 @@ def run(
             world.trace.extend(traceback.format_exc().splitlines())
     violations = tuple(world.judge.violations)
     trace = tuple(world.trace) if violations or faults is not None else ()
-    return Outcome(seed, service, chosen, world.clock.steps, violations, trace)
+    return Outcome(seed, service, chosen, world.clock.steps, violations, trace, world.clock.now)
 
 
 def _service(seed: int) -> str:

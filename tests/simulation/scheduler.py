@@ -15,7 +15,7 @@ from holdfast.mesos.messages import MasterInfo
 from holdfast.mesos.parse import parse_inverse_offers, parse_offer, parse_task_status
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
-from holdfast.state.store import LAST_RECORD, Fenced, StoreUnavailable, Writes
+from holdfast.state.store import LAST_RECORD, Fenced, LeadershipLost, StoreUnavailable, Writes
 from tests.simulation.clock import START, Clock
 from tests.simulation.mesos import Master
 from tests.simulation.registry import REGION
@@ -23,6 +23,9 @@ from tests.simulation.registry import REGION
 SETTINGS = LaunchSettings("http://scheduler/executor.pyz", "scheduler", 8080)
 SILENCE_SECONDS = 75.0
 """Five heartbeats: how long a scheduler believes in a silent stream."""
+
+QUIET_SECONDS = 15.0
+IDLE_TICK_SECONDS = 4.0
 
 
 class Crash(BaseException):
@@ -36,6 +39,7 @@ class Records:
         self.raw: dict[str, bytes] = {}
         self.epoch = 0
         self.away_until = 0.0
+        self.slow_until = 0.0
         self.stale_writes: list[str] = []
         self.recorded_tasks: dict[str, float] = {}
         self.recorded_intents: set[str] = set()
@@ -60,24 +64,37 @@ class FencedStore(MemoryStore):
 
     fence = True
 
-    def __init__(self, shared: Records, clock: Clock, boundary: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shared: Records,
+        clock: Clock,
+        boundary: Callable[[], None],
+        pause: Callable[[float], None],
+    ) -> None:
         super().__init__(shared.raw)
         shared.epoch += 1
         self.epoch = shared.epoch
         self._shared = shared
         self._clock = clock
         self._boundary = boundary
+        self._pause = pause
 
     def commit(self, writes: Writes) -> None:
         self._boundary()
+        if self._clock.now < self._shared.slow_until:
+            self._pause(self._clock.between(0.1, 4.0))
         if self._clock.now < self._shared.away_until:
             self.fail_next(StoreUnavailable("the simulated ZooKeeper is away"))
         elif self.epoch != self._shared.epoch:
             if self.fence:
                 raise Fenced("another scheduler leads")
             self._shared.stale_writes.append(str([path for path, _ in writes]))
-        super().commit(writes)
-        self._shared.note(writes, self._clock.now)
+        before = self.commits
+        try:
+            super().commit(writes)
+        finally:
+            if self.commits > before:  # it is applied, whether or not that is told
+                self._shared.note(writes, self._clock.now)
         self._boundary()
 
     def wipe(self) -> None:
@@ -189,8 +206,8 @@ class Scheduler:
         self._scheduled = False
         self._dying = False
         self._stream: Stream | None = None
-        self._last_cycle = clock.now
-        self.store = FencedStore(records, clock, self._boundary)
+        self._last_cycle = self._last_event = clock.now
+        self.store = FencedStore(records, clock, self._boundary, self._pause)
         stored = self.store.load()
         if uninstall:
             self.core = self.core_type.start_uninstall(stored, spec, self._new_id, self._time())
@@ -200,6 +217,7 @@ class Scheduler:
         self.engine = Engine(
             *(self.core, self.store, self, self._new_id, self._inspect),
             clock=self._time,
+            steady=lambda: self._clock.now,
             pause=self._pause,
         )
         self._log("starts")
@@ -218,6 +236,11 @@ class Scheduler:
 
     def _time(self) -> float:
         return START + self._clock.now + self._skew
+
+    def set_clock(self, seconds: float) -> None:
+        """The clock of its machine goes forwards, or back, by so much."""
+        self._log(f"its clock is set by {seconds:+.0f} s")
+        self._skew += seconds
 
     def _pause(self, seconds: float) -> None:
         self._clock.run_until(self._clock.now + seconds)
@@ -299,6 +322,7 @@ class Scheduler:
     # -- the loop -----------------------------------------------------------------------------
 
     def post(self, event: ev.Event) -> None:
+        self._last_event = self._clock.now
         self._inbox.append(event)
         self._cycle_soon(0.001, 0.05)
 
@@ -315,13 +339,15 @@ class Scheduler:
             self._clock.after(self._clock.between(low, high), self._cycle)
 
     def _tick(self) -> None:
+        """As often as the engine when something went on lately, and else not: it costs the most."""
         if not self.alive:
             return
         if not self._busy and not self._scheduled and self._clock.now - self._last_cycle >= 1.0:
             self._inbox.append(ev.Tick())
             self._scheduled = True
             self._cycle()
-        self._clock.after(1.0, self._tick)
+        quiet = self._clock.now - self._last_event >= QUIET_SECONDS
+        self._clock.after(IDLE_TICK_SECONDS if quiet else 1.0, self._tick)
 
     def _cycle(self) -> None:
         self._scheduled = False
@@ -336,9 +362,9 @@ class Scheduler:
             self._busy = False
             self.exit("crashed")
             return
-        except Fenced:
+        except LeadershipLost as lost:
             self._busy = False
-            self.exit("fenced")
+            self.exit("fenced" if isinstance(lost, Fenced) else f"{lost}")
             return
         self._busy = False
         if self._dying:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
@@ -177,10 +178,11 @@ SERVICES = {
     "sidecar": sidecar,
     "canary": canary,
     "elastic": elastic,
+    "isolated": isolated,
 }
 
-NEEDING = {"isolated": isolated, "replacing": replacing}
-"""Services that not every agent can run; apart, so that each seed keeps its service."""
+SCENARIOS = {"replacing": replacing}
+"""Services that need more machines than seeds leave."""
 
 
 def _simulated(spec: ServiceSpec) -> ServiceSpec:
@@ -194,10 +196,19 @@ def _with_commands(pod: PodSpec) -> PodSpec:
     return replace(pod, tasks=tasks)
 
 
-DATABASES: dict[str, Callable[[], ServiceSpec]] = {
-    "cassandra": lambda: _simulated(definition("cassandra", RACKS="2")),
-    "hdfs": lambda: _simulated(definition("hdfs")),
-}
+@cache
+def cassandra() -> ServiceSpec:
+    """A ring in two racks."""
+    return _simulated(definition("cassandra", RACKS="2"))
+
+
+@cache
+def hdfs() -> ServiceSpec:
+    """Journal, name and data nodes."""
+    return _simulated(definition("hdfs"))
+
+
+DATABASES: dict[str, Callable[[], ServiceSpec]] = {"cassandra": cassandra, "hdfs": hdfs}
 """Definitions in full, with all that is ordered of databases; each sixth seed runs one of them."""
 
 

@@ -36,7 +36,7 @@ def sends_before_it_stores(patch: pytest.MonkeyPatch) -> None:
     def cycle(self: Engine, events: Iterable[ev.Event]) -> None:
         taken = [*self._failed, *events]
         self._failed = []
-        self._now = max(self._now, self._clock())
+        self._now = self._time()
         effects = self._core.step(taken, self._now)
         self._send(effects)
         writes = [(e.path, e.data) for e in effects if isinstance(e, ef.Write)]

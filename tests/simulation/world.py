@@ -14,9 +14,10 @@ from holdfast.plans.derive import custom_specs
 from holdfast.plans.goals import planned_tasks
 from holdfast.plans.orders import OK, Orders
 from holdfast.plans.plan import Plan, Status
+from holdfast.records import Reservation
 from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
-from tests.simulation.agent import Agent, Task
+from tests.simulation.agent import Agent, Task, Updates
 from tests.simulation.clock import Clock
 from tests.simulation.judge import Judge
 from tests.simulation.mesos import Master
@@ -187,7 +188,8 @@ class World:
     def heal(self) -> None:
         """Nothing goes wrong from now on, and all machines that are not removed come back."""
         self.log("-- all faults end --")
-        self.records.away_until = 0.0
+        self.records.away_until = self.records.slow_until = 0.0
+        self.master.drop_operations = 0
         for scheduler in self.schedulers:
             scheduler.faults.crash_in = None
             scheduler.faults.calls.clear()
@@ -197,6 +199,7 @@ class World:
             self.master.reactivate(agent_id)
         for agent in self.agents:
             agent.fail_launches = 0
+            agent.updates = Updates()
             agent.join(reset=False)
             agent.power_on(new_id=False)
             agent.start_process()
@@ -288,7 +291,7 @@ class World:
                     self.order(ev.Verb.PLAN_RESTART, plan.name, forced, step)
 
     def _replace_the_lost(self) -> None:
-        """The operator gives up the pod instances whose data is on a removed machine.
+        """The operator gives up the pod instances whose data is on a machine that is lost or wiped.
 
         And those launched on an agent that came back under a new id without ever having answered:
         nothing but the operator's word can say that they never ran.
@@ -298,11 +301,17 @@ class World:
             held = pod.reservation
             if held is None or held.agent_id in here:
                 continue
-            if not held.confirmed or self._is_removed(held.hostname):
+            if not held.confirmed or not self._is_there(held):
                 self.order(ev.Verb.POD_REPLACE, name)
 
-    def _is_removed(self, hostname: str) -> bool:
-        return any(agent.removed for agent in self.agents if agent.hostname == hostname)
+    def _is_there(self, held: Reservation) -> bool:
+        """Whether some machine has it, under whatever name."""
+        return any(
+            resources.labels(kind).get("resource_id") in held.resource_ids
+            for agent in self.agents
+            if not agent.removed
+            for kind in agent.total
+        )
 
     # -- what is there ------------------------------------------------------------------------
 
@@ -426,9 +435,10 @@ class World:
                 ):
                     assert isinstance(amount, int)
                     there[kind[0]] += amount
-            wanted = {"cpus": round(held.cpus * 1000), "mem": round(held.memory_mb * 1000)}
+            sure = held.certain
+            wanted = {"cpus": round(sure.cpus * 1000), "mem": round(sure.memory_mb * 1000)}
             if any(there[what] < wanted[what] for what in wanted):
-                yield f"{name} has {there} reserved, and {wanted} on record"
+                yield f"{name} has {there} reserved, and {wanted} for sure on record"
             missing = {volume.id for volume in held.volumes} - agent.volumes.keys()
             if missing:
                 yield f"{name} has volumes on record that do not exist: {sorted(missing)}"

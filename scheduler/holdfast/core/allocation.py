@@ -20,7 +20,7 @@ from holdfast.core.statuses import never_started
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.absence import about_to_go
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Holding, Owner, Placement, join, place, present, resume
+from holdfast.placement.evaluate import Owner, Placement, join, place, present, resume
 from holdfast.placement.owner import role_for
 from holdfast.placement.pool import AgentPool, PoolKey, pools
 from holdfast.plans.goals import RESTART
@@ -141,16 +141,14 @@ class Allocation:
             joined = self._join(owner, wanted, by_key, result)
             if joined is None:
                 return None
-            key, pod, holding = joined
+            pod, placement = joined
             started = replace(pod, tasks=self._tasks(wanted, pod, now))
-            placement = None
             how = "in its running executor"
         else:
             found = self._find(owner, wanted, by_key, home_region, result, now)
             if found is None:
                 return None
             placement, again = found
-            key, holding = placement.pool, placement.holding
             started = self._started(wanted, placement, owner.framework_id, now)
             how = "again on its volumes" if again else "as a new instance"
         self._ledger.put_pod(started)
@@ -161,7 +159,7 @@ class Allocation:
             spec=wanted.spec,
             pod=started,
             tasks=tuple(task for task in wanted.spec.tasks if task.name in wanted.tasks),
-            holding=holding,
+            holding=placement.holding,
             peers=self._peers(started),
             framework_id=owner.framework_id,
             parameters=wanted.parameters,
@@ -169,11 +167,11 @@ class Allocation:
         )
         what = wanted.name if not wanted.join else f"{', '.join(wanted.tasks)} of {wanted.name}"
         result.decisions.append(f"starting {what} on {held.hostname} {how}")
-        return key, accept_operations(placement, task_infos(launch, self._settings))
+        return placement.pool, accept_operations(placement, task_infos(launch, self._settings))
 
     def _join(
         self, owner: Owner, wanted: Wanted, by_key: Mapping[PoolKey, AgentPool], result: Result
-    ) -> tuple[PoolKey, Pod, Holding] | None:
+    ) -> tuple[Pod, Placement] | None:
         pod = self._ledger.pods[wanted.name]
         held = pod.reservation
         assert held is not None
@@ -181,11 +179,11 @@ class Allocation:
         if key not in by_key:
             return None
         tasks = [wanted.spec.task(name) for name in wanted.tasks]
-        holding = join(owner, wanted.spec, pod.name, held, tasks, by_key[key])
-        if isinstance(holding, Refusal):
-            result.refusals.setdefault(wanted.name, {})[by_key[key].hostname] = str(holding)
+        joined = join(owner, wanted.spec, pod.name, held, tasks, by_key[key])
+        if isinstance(joined, Refusal):
+            result.refusals.setdefault(wanted.name, {})[by_key[key].hostname] = str(joined)
             return None
-        return key, pod, holding
+        return pod, joined
 
     def _find(
         self,

@@ -40,6 +40,7 @@ from holdfast.core.effects import (
     Write,
 )
 from holdfast.core.failures import Failures
+from holdfast.core.future import not_from_the_future
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
@@ -267,11 +268,19 @@ class Core:
         self._demand.subscribed(self._demand.suppressed)
         if event.framework_id != self.ledger.framework_id:
             self.ledger.set_framework_id(event.framework_id)
+        self._mend_times(now)
         self._reconciliation.start(self.ledger.unsettled_tasks(), now)
         self._out.append(Reconcile(()))
         self._sweep(now)
         self._uninstall.subscribed(now)
         self._decide(f"subscribed to {event.master.url} as {event.framework_id}; reconciling")
+
+    def _mend_times(self, now: float) -> None:
+        for name, pod in list(self.ledger.pods.items()):
+            mended = not_from_the_future(pod, now, self._backoff.most)
+            if mended is not pod:
+                self.ledger.put_pod(mended)
+                self._decide(f"{name}: its record was from the future, as a clock was ahead")
 
     def _status(self, status: TaskStatus, now: float) -> None:
         self._count(f"task_status.{status.state.lower()}")

@@ -298,18 +298,11 @@ def _readiness_check(check: ReadinessCheckSpec) -> Json:
     }
 
 
-def accept_operations(placement: Placement | None, infos: Sequence[Json]) -> list[Json]:
-    """UNRESERVE, RESERVE, CREATE and LAUNCH in one ACCEPT: Mesos applies them in this order.
-
-    Tasks that join a running executor have no placement: all they use is reserved already.
-    """
+def accept_operations(placement: Placement, infos: Sequence[Json]) -> list[Json]:
+    """UNRESERVE, RESERVE, CREATE and LAUNCH in one ACCEPT: Mesos applies them in this order."""
     before = (
-        ()
-        if placement is None
-        else (
-            *map(operations.unreserve, by_provider(placement.unreserve)),
-            *map(operations.reserve, by_provider(placement.reserve)),
-            *map(operations.create, by_provider(placement.create)),
-        )
+        *map(operations.unreserve, by_provider(placement.unreserve)),
+        *map(operations.reserve, by_provider(placement.reserve)),
+        *map(operations.create, by_provider(placement.create)),
     )
     return [*before, operations.launch(infos)]

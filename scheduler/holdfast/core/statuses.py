@@ -121,7 +121,7 @@ def pod_after(
             task = _failed(task, now, backoff)
     pod = pod.with_task(task)
     if pod.reservation and _proves_volumes(status):
-        pod = replace(pod, reservation=pod.reservation.settled())
+        pod = replace(pod, reservation=pod.reservation.proven())
     if task.state in (TaskState.RUNNING, TaskState.FINISHED) and not task.paused:
         pod = replace(pod, hook=None)
     return pod

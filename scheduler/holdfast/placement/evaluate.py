@@ -126,11 +126,12 @@ def join(
     held: Reservation,
     tasks: Sequence[TaskSpec],
     pool: AgentPool,
-) -> Holding | Refusal:
+) -> Placement | Refusal:
     """What `tasks` need of the reservation of a pod instance whose executor runs.
 
     The executor itself uses its own share and the volumes, so these are not on offer; they are
-    told as the executor has them, since Mesos wants the same ExecutorInfo again.
+    told as the executor has them, since Mesos wants the same ExecutorInfo again. What is not
+    certain of the reservation, and not on offer, is reserved.
     """
     sets = {of.id: of for of in map(pod.resources, tasks)}.values()
     needs = {
@@ -138,15 +139,20 @@ def join(
         "mem": ("MB of memory", _total(of.memory_mb for of in sets)),
         "gpus": ("gpus", _total(of.gpus for of in sets)),
     }
+    lacks = {
+        resource: round(amount - pool.amount(held.resource_id, resource), 3)
+        for resource, (_, amount) in needs.items()
+    }
+    allowed = doubtful(held, pool)
     missing = [
-        f"{amount:g} {what}"
-        for resource, (what, amount) in needs.items()
-        if pool.amount(held.resource_id, resource) < amount
+        f"{needs[resource][1]:g} {needs[resource][0]}"
+        for resource, lack in lacks.items()
+        if lack > 0 and lack > allowed[resource]
     ]
     names = {task.name for task in tasks}
     numbers = {port.number for port in held.ports if port.on_host and port.task in names}
-    free = pool.ports(held.resource_id)
-    missing += [f"port {number}" for number in sorted(numbers - free)]
+    offered = pool.ports(held.resource_id)
+    missing += [f"port {number}" for number in sorted(numbers - offered)]
     if missing:
         return Refusal("reservation", f"waits for {', '.join(missing)} to be offered again")
 
@@ -158,13 +164,32 @@ def join(
         for volume in held.volumes
     )
     ranges = resources.consecutive(numbers)
-    return Holding(
+    free = pool.free(held.pre_reserved_role)
+    reserve = []
+    for resource, lack in lacks.items():
+        if lack > 0:
+            free.take(resource, lack)
+            reserve.append(reserved(operations.scalar(resource, lack)))
+    pool.leave(free, held.pre_reserved_role)
+    holding = Holding(
         cpus=reserved(operations.scalar("cpus", needs["cpus"][1])),
         mem=reserved(operations.scalar("mem", needs["mem"][1])),
         gpus=reserved(operations.scalar("gpus", needs["gpus"][1])) if needs["gpus"][1] else None,
         ports=reserved(operations.port_ranges(ranges)) if ranges else None,
         volumes=volumes,
     )
+    return Placement(pool.key, held, holding, tuple(reserve), ())
+
+
+def doubtful(held: Reservation, pool: AgentPool) -> dict[str, float]:
+    """How much of each scalar may never have been reserved, and could be now."""
+    certain, free = held.certain, pool.free(held.pre_reserved_role).amounts
+    differences = {
+        "cpus": held.cpus - certain.cpus,
+        "mem": held.memory_mb - certain.memory_mb,
+        "gpus": held.gpus - certain.gpus,
+    }
+    return {name: round(min(more, free[name]), 3) for name, more in differences.items()}
 
 
 def missing_parts(held: Reservation, pool: AgentPool) -> list[str]:

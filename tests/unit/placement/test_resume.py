@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.placement.constraints import Refusal
-from holdfast.placement.evaluate import Holding, Placement, join, place, resume
+from holdfast.placement.evaluate import Placement, join, place, resume
 from holdfast.records import Pod, Reservation, pod_from_json, pod_to_json
 from holdfast.service.model import (
     ANY_ROLE,
@@ -367,8 +367,10 @@ def test_a_task_joins_a_running_executor() -> None:
         ports(80, 99),
     )
     held = running(here)
-    found = join(owner(TWO), TWO, "db-0", held, [TWO.task("side")], here.pool())
-    assert isinstance(found, Holding), found
+    joined = join(owner(TWO), TWO, "db-0", held, [TWO.task("side")], here.pool())
+    assert isinstance(joined, Placement), joined
+    assert not joined.changes
+    found = joined.holding
     assert (found.cpus["scalar"], found.mem["scalar"]) == ({"value": 0.5}, {"value": 50})
     assert found.gpus is not None
     assert found.ports is not None
@@ -394,6 +396,43 @@ def test_the_volumes_of_a_running_executor_are_told_as_they_were_offered(kind: V
     held = start(here, spec)
     (offered,) = found_again(here, spec, held).holding.volumes
     found = join(owner(spec), spec, "db-0", held, [spec.task("side")], here.pool())
-    assert isinstance(found, Holding)
+    assert isinstance(found, Placement)
     offered.pop("allocation_info")
-    assert found.volumes == (offered,)
+    assert found.holding.volumes == (offered,)
+
+
+def grown_in_vain(here: Agent) -> tuple[PodSpec, Reservation]:
+    """An instance that was to grow: Mesos dropped the RESERVE for `side`, and launched `node`."""
+    held = start(here, pod(task(), task("side")))
+    larger = pod(task(), task("side", cpus=1.5, memory_mb=200))
+    change = found_again(here, larger, held)
+    assert [r["name"] for r in change.reserve] == ["cpus", "mem"]
+    here.use(
+        {**change.holding.cpus, "scalar": {"value": 0.6}},
+        {**change.holding.mem, "scalar": {"value": 160}},
+    )
+    return larger, change.reservation.proven()
+
+
+def test_what_surely_was_not_reserved_is_reserved_for_who_joins() -> None:
+    here = Agent(scalar("cpus", 4), scalar("mem", 400), scalar("disk", 10))
+    larger, held = grown_in_vain(here)
+    found = join(owner(larger), larger, "db-0", held, [larger.task("side")], here.pool())
+    assert isinstance(found, Placement), found
+    assert [(r["name"], r["scalar"]["value"]) for r in found.reserve] == [("cpus", 1), ("mem", 72)]
+    assert here.apply(found) == ["RESERVE"]
+    here.use(found.holding.cpus, found.holding.mem)
+    refused = join(owner(larger), larger, "db-0", held, [larger.task("side")], here.pool())
+    assert isinstance(refused, Refusal), "no more than what is in doubt is reserved"
+
+
+def test_an_instance_that_grew_in_vain_is_found_again_and_grows() -> None:
+    here = Agent(scalar("cpus", 4), scalar("mem", 400), scalar("disk", 10))
+    held = start(here, pod(task()))
+    larger = pod(task(cpus=1.5))
+    vain = found_again(here, larger, held).reservation.proven()
+    assert vain.confirmed
+    found = found_again(here, larger, vain)
+    assert [(r["name"], r["scalar"]["value"]) for r in found.reserve] == [("cpus", 1)]
+    here.apply(found)
+    assert not found_again(here, larger, found.reservation.proven()).changes
