@@ -1,5 +1,8 @@
 """How soon the API answers while the engine deploys: one process is the scheduler, one the load.
 
+Another process is asked as often for as many bytes at the same times, and does nothing but send
+them. How late its answers are is what this machine adds.
+
 python -m benchmarks.reads
 """
 
@@ -22,6 +25,7 @@ from benchmarks import workload
 from benchmarks.core import PODS_PER_AGENT, empty, offers
 from benchmarks.cpu import Usage, usage
 from benchmarks.report import HEADINGS, Row, machine, table
+from holdfast import heap
 from holdfast.api.app import create_app
 from holdfast.api.server import ApiServer
 from holdfast.core import events as ev
@@ -45,6 +49,9 @@ STARTING_SECONDS, RUNNING_SECONDS = 0.1, 0.4
 PATH = "/v1/pod/status"
 READS_PER_SECOND = 50
 READERS = 10
+BARE_BYTES = 560_000
+"""About as many as an answer of the scheduler has at the end."""
+
 LIMIT_MS = 20.0
 
 
@@ -112,6 +119,7 @@ def serve() -> None:
     engine.post(
         ev.Subscribed("framework", MasterInfo("master", "http://master:5050", "1.11.0", "here"))
     )
+    heap.settle()
     print(server.port, flush=True)
     sys.stdin.readline()
     began, cpu = time.monotonic(), time.process_time()
@@ -150,11 +158,15 @@ def _deploy(engine: Engine, master: Master, role: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """`latencies` are seconds, from when a request was due to when its answer was there in full."""
+    """`latencies` are seconds, from when a request was due to when its answer was there in full.
+
+    Those of `bare` are of the process that only sends.
+    """
 
     seconds: float
     cpu: float
     latencies: tuple[float, ...]
+    bare: tuple[float, ...]
     size: int
     total: Usage
 
@@ -172,8 +184,9 @@ class Readers:
             threading.Thread(target=self._read, args=(n,), daemon=True) for n in range(READERS)
         ]
 
-    def start(self) -> None:
-        self._began = time.monotonic()
+    def start(self, began: float) -> None:
+        """`began` is when the first request is due, of the monotonic clock."""
+        self._began = began
         for thread in self._threads:
             thread.start()
 
@@ -213,48 +226,59 @@ class Readers:
 
 
 @contextmanager
-def scheduler() -> Iterator["subprocess.Popen[str]"]:
-    code = "from benchmarks.reads import serve; serve()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
+def process(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """A Python of its own, that tells its port first."""
+    started = subprocess.Popen(
+        [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     try:
-        yield process
+        yield started
     finally:
-        process.kill()
-        process.wait()
+        started.kill()
+        started.wait()
 
 
 def deployment(*, read: bool) -> Deployed:
     """Deploy once, asking meanwhile or not."""
-    with scheduler() as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        readers = Readers(int(process.stdout.readline()))
-        readers.ask_once()
-        before = usage([process.pid])
-        print("go", file=process.stdin, flush=True)
+    with (
+        process("-c", "from benchmarks.reads import serve; serve()") as scheduler,
+        process("-m", "benchmarks.bare_server", str(BARE_BYTES)) as bare,
+    ):
+        assert scheduler.stdin is not None
+        assert scheduler.stdout is not None
+        assert bare.stdout is not None
+        asked = [Readers(int(each.readline())) for each in (scheduler.stdout, bare.stdout)]
+        for readers in asked:
+            readers.ask_once()
+        before = usage([scheduler.pid, bare.pid])
+        print("go", file=scheduler.stdin, flush=True)
         if read:
-            readers.start()
-        seconds, cpu = map(float, process.stdout.readline().split())
+            now = time.monotonic()
+            for number, readers in enumerate(asked):
+                readers.start(now + number / len(asked) / READS_PER_SECOND)
+        seconds, cpu = map(float, scheduler.stdout.readline().split())
         if read:
-            readers.stop()
-        total = usage([process.pid]).since(before)
-    return Deployed(seconds, cpu, tuple(readers.latencies), readers.size, total)
+            for readers in asked:
+                readers.stop()
+        total = usage([scheduler.pid, bare.pid]).since(before)
+    ours, others = asked
+    return Deployed(seconds, cpu, tuple(ours.latencies), tuple(others.latencies), ours.size, total)
 
 
 def rows(quiet: Deployed, asked: Deployed) -> list[Row]:
     """The two deployments side by side."""
-    parts = quantiles(asked.latencies, n=100)
+    parts, bare = quantiles(asked.latencies, n=100), quantiles(asked.bare, n=100)
     answers = len(asked.latencies)
     return [
         Row("half of the answers within (p50)", parts[49] * 1000, "ms"),
         Row("99 of 100 within (p99)", parts[98] * 1000, "ms", LIMIT_MS),
         Row("slowest of all", max(asked.latencies) * 1000, "ms"),
+        Row("p50 of a process that only sends", bare[49] * 1000, "ms"),
+        Row("p99 of a process that only sends", bare[98] * 1000, "ms"),
         Row("answers", answers),
         Row("size of an answer", asked.size / 1000, "kB"),
         Row("CPU of the scheduler, of one core", 100 * asked.cpu / asked.seconds, "%"),

@@ -17,6 +17,7 @@ from typing import Any
 import click
 import structlog
 
+from holdfast import heap
 from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
 from holdfast.api.codahale import codahale
@@ -375,6 +376,7 @@ def _lead(
         reporter.start()
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
+    heap.settle()
     if not led.ended:
         connection.start()
     try:

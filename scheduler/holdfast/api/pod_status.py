@@ -1,11 +1,11 @@
 """The answer of `/v1/pod/status`, whose every asker shares the work of the one before."""
 
-from dataclasses import dataclass
+from itertools import groupby
 
 import orjson
 
 from holdfast.api.answers import INDENTED
-from holdfast.api.pods import explained, instance_body, instance_names, type_of
+from holdfast.api.pods import instance_body, instance_names, type_of
 from holdfast.core.view import View
 from holdfast.records import Pod
 from holdfast.recovery.decide import Verdict
@@ -14,19 +14,9 @@ from holdfast.service.model import ServiceSpec
 _DEPTH = 8
 """Spaces before an instance in the answer as a whole."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """All that the part of one instance is made of."""
-
-    pod: Pod | None
-    reason: str | None
-    verdict: Verdict | None
-
-    def same_as(self, other: "_Basis") -> bool:
-        return (
-            self.pod is other.pod and self.reason == other.reason and self.verdict == other.verdict
-        )
+_Basis = tuple[Pod | None, str | None, Verdict | None, frozenset[str] | None]
+"""All that the part of one instance is made of: its record, why it waits, what becomes of it, and
+its paused tasks."""
 
 
 class PodStatus:
@@ -50,15 +40,20 @@ class PodStatus:
 
     def _assembled(self, view: View) -> bytes:
         before = self._instances if view.service is self._service else {}
-        self._instances, self._service = {}, view.service
-        groups: dict[str, list[orjson.Fragment]] = {}
+        pods, verdicts, paused = view.pods, view.verdicts, view.paused
+        reasons = {name: known.reason for name, known in view.explanations.items()}
+        instances: dict[str, tuple[_Basis, orjson.Fragment]] = {}
         for name in instance_names(view):
-            basis = _Basis(view.pods.get(name), explained(view, name), view.verdicts.get(name))
+            basis = pods.get(name), reasons.get(name), verdicts.get(name), paused.get(name)
             known = before.get(name)
-            if known is None or not known[0].same_as(basis):
+            # Of what is the same object, as most are, no values are compared.
+            if known is None or known[0] != basis:
                 known = basis, _fragment(view, name)
-            self._instances[name] = known
-            groups.setdefault(type_of(name), []).append(known[1])
+            instances[name] = known
+        self._instances, self._service = instances, view.service
+        groups: dict[str, list[orjson.Fragment]] = {}
+        for type_, names in groupby(instances, type_of):
+            groups.setdefault(type_, []).extend(instances[name][1] for name in names)
         body = {
             "service": view.service.name,
             "pods": [{"name": type_, "instances": group} for type_, group in groups.items()],

@@ -16,6 +16,7 @@ from holdfast.core.launch import (
 from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.maintenance import closed
+from holdfast.core.refused import Refused
 from holdfast.core.statuses import never_started
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.absence import about_to_go
@@ -113,13 +114,15 @@ class Allocation:
         todo: dict[PoolKey, list[dict[str, Any]]] = {key: [] for key in by_key}
         home_region = self._ledger.service.region or home_region
         owner = Owner(self._ledger.service, self._ledger.framework_id, self._settings.executor)
+        refused = Refused()
         for pool in by_key.values():
             result.ask += self.leftovers.contradicted(pool)
         for some in wanted:
-            launch = self._launch(owner, some, by_key, home_region, result, now)
+            launch = self._launch(owner, some, by_key, home_region, refused, result, now)
             if launch is None:
                 continue
             key, launch_operations = launch
+            refused.taken(key)
             todo[key] += launch_operations
             result.started.append(some.name)
         for key, pool in by_key.items():
@@ -133,6 +136,7 @@ class Allocation:
         wanted: Wanted,
         by_key: Mapping[PoolKey, AgentPool],
         home_region: str | None,
+        refused: Refused,
         result: Result,
         now: float,
     ) -> tuple[PoolKey, list[dict[str, Any]]] | None:
@@ -145,7 +149,7 @@ class Allocation:
             started = replace(pod, tasks=self._tasks(wanted, pod, now))
             how = "in its running executor"
         else:
-            found = self._find(owner, wanted, by_key, home_region, result, now)
+            found = self._find(owner, wanted, by_key, home_region, refused, result, now)
             if found is None:
                 return None
             placement, again = found
@@ -191,6 +195,7 @@ class Allocation:
         wanted: Wanted,
         by_key: Mapping[PoolKey, AgentPool],
         home_region: str | None,
+        refused: Refused,
         result: Result,
         now: float,
     ) -> tuple[Placement, bool] | None:
@@ -214,13 +219,21 @@ class Allocation:
                     return None
             if not self._abandoned(pod, pod.reservation, by_key, result, now):
                 return None
-        peers = self._places(wanted)
+            refused.moved()
+        alike = not (wanted.spec.placement and self._ledger.index.alive_of(wanted.name))
+        peers: list[Reservation] | None = None
         index = self._ledger.index
         for pool in sorted(
             by_key.values(), key=lambda pool: (len(index.on_agent(pool.agent_id)), pool.hostname)
         ):
             if pool.role != owner.role(wanted.spec.pre_reserved_role):
                 continue
+            known = refused.by(pool.key, wanted.spec) if alike else None
+            if known is not None:
+                refusals[pool.hostname] = known
+                continue
+            if peers is None:
+                peers = self._places(wanted)
             cannot = (
                 closed(self._ledger, pool.hostname)
                 or about_to_go(pool, now)
@@ -231,7 +244,9 @@ class Allocation:
             )
             if isinstance(placed, Placement):
                 return placed, False
-            refusals[pool.hostname] = str(placed)
+            why = refusals[pool.hostname] = str(placed)
+            if alike:
+                refused.note(pool.key, wanted.spec, why)
         return None
 
     def _places(self, wanted: Wanted) -> list[Reservation]:

@@ -61,7 +61,8 @@ def test_one_picture_is_looked_at_once(looked_at: list[str]) -> None:
     ("changes", "names"),
     [
         ({}, []),
-        ({"pods": {**well().pods, "etcd-1": pod(1, task(TaskState.LOST))}}, ["etcd-0", "etcd-1"]),
+        ({"pods": {**well().pods, "etcd-1": pod(1, task(TaskState.LOST))}}, ["etcd-1"]),
+        ({"paused": {"etcd-1": frozenset({"node"})}}, ["etcd-1"]),
         ({"explanations": {"etcd-2": Explanation("other", {})}}, ["etcd-2"]),
         ({"explanations": {}}, ["etcd-2"]),
         ({"service": replace(well().service, name="other")}, ["etcd-0", "etcd-1", "etcd-2"]),

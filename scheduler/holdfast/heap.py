@@ -1,0 +1,14 @@
+"""What the garbage collector has to look through."""
+
+import gc
+
+
+def settle() -> None:
+    """Have the collector pass over everything there is now, from here on.
+
+    It stops all threads while it looks for cycles, for as long as there are objects. Most of them
+    stay for good once a scheduler has started: its libraries, and the records it has read. What is
+    replaced later is freed all the same, as soon as nothing refers to it.
+    """
+    gc.collect()
+    gc.freeze()
