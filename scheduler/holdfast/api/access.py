@@ -34,6 +34,14 @@ HASHES_AT_ONCE = 2
 SHOWN = 200
 
 
+def needed_role(method: str, path: str) -> Role | None:
+    """The least role that may make the request; None when everybody may."""
+    if method not in READS:
+        return Role.OPERATOR
+    is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+    return None if is_open else Role.READ_ONLY
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     name: str
@@ -94,13 +102,14 @@ class Access:
             raise Denied(403, "Orders from pages of other sites are refused. Nothing was changed.")
         if self._file is None:
             return ANONYMOUS
-        if method in READS and (path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)):
+        needed = needed_role(method, path)
+        if needed is None:
             return ANONYMOUS
         known = await self._identify(headers.get(b"authorization"), self._file.current())
-        if known.role is Role.READ_ONLY and method not in READS:
+        if known.role is Role.READ_ONLY and needed is not Role.READ_ONLY:
             raise Denied(
                 403,
-                f"{known.name} has the role {Role.READ_ONLY}; {method} needs {Role.OPERATOR}."
+                f"{known.name} has the role {known.role}; {method} needs {needed}."
                 " Nothing was changed.",
                 known.name,
             )

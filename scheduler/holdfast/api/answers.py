@@ -49,6 +49,11 @@ def ok_text(description: str, example: str, media_type: str = "text/plain") -> d
     return {"description": description, "content": {media_type: content}}
 
 
+def done(description: str, message: str) -> dict[str, Any]:
+    """The answer to an order that was carried out, or will be."""
+    return ok(MessageBody, description, {"message": message})
+
+
 def error(description: str, message: str) -> dict[str, Any]:
     return ok(MessageBody, description, {"message": message})
 

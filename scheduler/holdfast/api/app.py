@@ -12,6 +12,7 @@ from holdfast.api.access import Access
 from holdfast.api.answers import ANSWER_SECONDS
 from holdfast.api.bodies import BodyLimit
 from holdfast.api.credentials import CredentialsFile
+from holdfast.api.openapi import DocumentedApi
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
@@ -43,16 +44,21 @@ def open_app(
     artifacts: Mapping[str, bytes],
     answer_seconds: float,
     ask_master: AskMaster,
+    below: str = "",
 ) -> FastAPI:
-    """The same for whoever has found out who asks, and has set `caller`."""
-    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.")
+    """The same for whoever has found out who asks, and has set `caller`.
+
+    `below` is the path under which it is served.
+    """
+    app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.", below)
     app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
     return app
 
 
-def new_app(description: str) -> FastAPI:
+def new_app(description: str, below: str = "") -> FastAPI:
     """An application without routes, with what each of ours has around them."""
-    app = FastAPI(
+    app = DocumentedApi(
+        below,
         title="Holdfast",
         version=__version__,
         description=description,
@@ -75,7 +81,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = error.detail
     if error.status_code == 404 and text == "Not Found":
-        text = f"There is nothing at {request.url.path}; /openapi.json lists all paths."
+        document = f"{request.scope.get('root_path', '')}/openapi.json"
+        text = f"There is nothing at {request.url.path}; {document} lists all paths."
     elif error.status_code == 405:
         text = f"{request.method} is not possible at {request.url.path}."
     return _message(text, error.status_code, error.headers)

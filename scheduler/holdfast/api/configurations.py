@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from holdfast.api.answers import NOT_FOUND, Responses, as_json, as_text, need, ok, ok_text
+from holdfast.api.parameters import ConfigurationId, PodType, SpecTaskName, TemplateName
 from holdfast.api.source import ServiceSource
 from holdfast.core.view import View
 from holdfast.service.encode import to_json
@@ -43,7 +44,7 @@ def add_configurations(router: APIRouter, source: ServiceSource) -> None:
     one: Responses = {200: target, 404: NOT_FOUND}
 
     @router.get("/configurations/{id}", tags=["configurations"], responses=one)
-    async def show_configuration(id: str) -> Response:
+    async def show_configuration(id: ConfigurationId) -> Response:
         """One configuration: the service as it was, or is, asked for."""
         known = configurations(source.view)
         need("configuration", id, known.keys())
@@ -58,7 +59,9 @@ def add_templates(router: APIRouter, source: ServiceSource) -> None:
         tags=["artifacts"],
         responses=found,
     )
-    async def get_template(configuration: str, pod: str, task: str, name: str) -> Response:
+    async def get_template(
+        configuration: ConfigurationId, pod: PodType, task: SpecTaskName, name: TemplateName
+    ) -> Response:
         """The template of a task's configuration file, not filled in."""
         known = configurations(source.view)
         need("configuration", configuration, known.keys())

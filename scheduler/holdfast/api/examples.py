@@ -63,6 +63,22 @@ _DEBUG_PHASE = {
     "steps": [{"name": "hello-0:[server]", "status": "COMPLETE", "errors": []}],
 }
 
+_HEALTH = {
+    "service": "hello-world",
+    "status": "running",
+    "message": "nothing is left to do",
+    "connected": True,
+    "plans": {"deploy": "COMPLETE", "recovery": "COMPLETE"},
+}
+_HOSTED = {
+    "service": "/team/web",
+    "uninstall": False,
+    "state": "running",
+    "message": "nothing is left to do",
+    "held": False,
+    "path": "/v1/service/team__web/",
+}
+
 _EXAMPLES: dict[Any, Any] = {
     shapes.MessageBody: {"message": "deploy goes on"},
     shapes.PlanBody: _PLAN,
@@ -187,13 +203,15 @@ _EXAMPLES: dict[Any, Any] = {
         "waits_for": [],
         "never": {},
     },
-    shapes.HealthBody: {
-        "service": "hello-world",
-        "status": "running",
-        "message": "nothing is left to do",
-        "connected": True,
-        "plans": {"deploy": "COMPLETE", "recovery": "COMPLETE"},
+    shapes.HealthBody: _HEALTH,
+    shapes.HostedBody: _HOSTED,
+    shapes.HostedInFullBody: {
+        **_HOSTED,
+        "yaml": "name: /team/web\npods: ...",
+        "environment": {"NODE_COUNT": "3"},
+        "files": ["web.conf.mustache"],
     },
+    shapes.FrameworkHealthBody: {"connected": True, "services": [_HEALTH]},
     shapes.DebugPlansBody | shapes.InvalidInputBody: {
         "schedulerState": "DEPLOYED",
         "activePlans": [],

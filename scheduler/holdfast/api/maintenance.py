@@ -12,8 +12,10 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
+    done,
     ok,
 )
+from holdfast.api.parameters import HostName
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core import servicing
 from holdfast.core.events import Verb
@@ -21,7 +23,9 @@ from holdfast.core.view import View
 
 Hosts = Annotated[
     str | None,
-    Query(description="Hosts, with commas between, named as `agent` of pods."),
+    Query(
+        description="Hosts, with commas between, named as `agent` of pods.", examples=["10.0.0.9"]
+    ),
 ]
 
 
@@ -46,7 +50,7 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
         return as_json(plan_body(source.view, _names(hosts)))
 
     ordered: Responses = {
-        200: ok(shapes.MessageBody, "Stored; it will happen"),
+        200: done("Stored; it will happen", "10.0.0.7 is in maintenance: hello-0 will be stopped"),
         400: BAD_REQUEST,
         404: NOT_FOUND,
         409: REFUSED,
@@ -54,13 +58,13 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
     }
 
     @router.post("/maintenance/{host}/start", tags=["maintenance"], responses=ordered)
-    async def start_maintenance(host: str) -> Response:
+    async def start_maintenance(host: HostName) -> Response:
         """Stop what is on the host, as `max-unavailable` allows, and start nothing there."""
         answer = await ask(source, Verb.MAINTENANCE_START, host, answer_seconds)
         return as_json(answer.body, answer.status)
 
     @router.post("/maintenance/{host}/end", tags=["maintenance"], responses=ordered)
-    async def end_maintenance(host: str) -> Response:
+    async def end_maintenance(host: HostName) -> Response:
         """Use the host again: what was stopped starts there, on its volumes."""
         answer = await ask(source, Verb.MAINTENANCE_END, host, answer_seconds)
         return as_json(answer.body, answer.status)

@@ -3,22 +3,36 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Protocol
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from holdfast.api import shapes
 from holdfast.api.access import Access
-from holdfast.api.answers import ANSWER_SECONDS, as_json
+from holdfast.api.answers import (
+    ANSWER_SECONDS,
+    BAD_REQUEST,
+    NOT_FOUND,
+    REFUSED,
+    TOO_LARGE,
+    UNANSWERED,
+    Responses,
+    as_json,
+    done,
+    ok,
+)
 from holdfast.api.app import new_app, open_app
 from holdfast.api.credentials import CredentialsFile
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
-from holdfast.api.multi_bodies import given_service
+from holdfast.api.multi_bodies import SERVICE_BODY, given_service
 from holdfast.api.names import Unknown
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.page import HEADERS, services_page
+from holdfast.api.parameters import ServiceName
 from holdfast.api.routes import ANYTHING_ELSE, add_artifacts
 from holdfast.api.source import answered, ask, caller
 from holdfast.core import events as ev
@@ -108,17 +122,24 @@ class ServicePaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
         given, slash, rest = path.removeprefix(SERVICE_PREFIX).partition("/")
-        name = known_name(self._source.view, given)
-        if scope["type"] != "http" or not path.startswith(SERVICE_PREFIX) or name is None:
+        if scope["type"] != "http" or not path.startswith(SERVICE_PREFIX):
             await self._app(scope, receive, send)
+            return
+        name = known_name(self._source.view, given)
+        if name is None:
+            unknown = Unknown("service", given, self._source.view.services.keys())
+            answer = as_json({"message": unknown.detail}, unknown.status_code)
+            await answer(scope, receive, send)
             return
         _chosen.set(name)
         if not slash:  # links of the page are relative to it
             await RedirectResponse(f"{path}/")(scope, receive, send)
             return
         whole = rest == "openapi.json" or rest.startswith(("v1/", "v2/"))
-        inner = f"/{rest}" if whole or not rest else f"/v1/{rest}"
-        await self._one({**scope, "path": inner, "raw_path": inner.encode()}, receive, send)
+        root = f"{SERVICE_PREFIX}{given}"
+        path = f"{root}/{rest}" if whole or not rest else f"{root}/v1/{rest}"
+        inner = {**scope, "root_path": root, "path": path, "raw_path": quote(path).encode()}
+        await self._one(inner, receive, send)
 
 
 def create_multi_app(
@@ -133,7 +154,16 @@ def create_multi_app(
 
     `ask_master` and `credentials` are those of `create_app`; roles hold for all services.
     """
-    app: FastAPI = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
+    app = framework_app(source, artifacts, framework, answer_seconds)
+    one = open_app(ChosenService(source), {}, answer_seconds, ask_master, SERVICE_PREFIX)
+    return Access(ServicePaths(app, one, source), source, credentials)
+
+
+def framework_app(
+    source: MultiSource, artifacts: Mapping[str, bytes], framework: Framework, answer_seconds: float
+) -> FastAPI:
+    """What is the framework's own, for whoever has found out who asks."""
+    app = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
     router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
     _add_services(router, source, framework, answer_seconds)
     _add_monitoring(router, source)
@@ -146,21 +176,22 @@ def create_multi_app(
         page = services_page(framework.name, source.view.services)
         return Response(page, media_type="text/html", headers=HEADERS)
 
-    one = open_app(ChosenService(source), {}, answer_seconds, ask_master)
-    return Access(ServicePaths(app, one, source), source, credentials)
+    return app
 
 
 def _add_services(
     router: APIRouter, source: MultiSource, framework: Framework, answer_seconds: float
 ) -> None:
-    @router.get("/multi", tags=["services"])
+    @router.get("/multi", tags=["services"], responses={200: ok(list[shapes.HostedBody])})
     async def list_services() -> Response:
         """Every service of the framework."""
         view = source.view
         return as_json([_summary(view, name) for name in view.services])
 
-    @router.get("/multi/{name}", tags=["services"])
-    async def show_service(name: str) -> Response:
+    shown: Responses = {200: ok(shapes.HostedInFullBody), 404: NOT_FOUND}
+
+    @router.get("/multi/{name}", tags=["services"], responses=shown)
+    async def show_service(name: ServiceName) -> Response:
         """One service, with its svc.yml and what that is rendered with."""
         view = source.view
         hosted = view.hosted[_known(view, name)]
@@ -177,8 +208,16 @@ def _add_services(
             }
         )
 
-    @router.post("/multi/{name}", tags=["services"])
-    async def host_service(name: str, request: Request) -> Response:
+    added: Responses = {
+        200: done("Stored; it will happen", "/team/web is added; its plan deploy shows more"),
+        400: BAD_REQUEST,
+        409: REFUSED,
+        413: TOO_LARGE,
+        503: UNANSWERED,
+    }
+
+    @router.post("/multi/{name}", tags=["services"], responses=added, openapi_extra=SERVICE_BODY)
+    async def host_service(name: ServiceName, request: Request) -> Response:
         """Add a service, or give it a changed svc.yml.
 
         The body is JSON with `yaml`, `environment` and `files`; a form with the field `yaml`; or
@@ -190,8 +229,15 @@ def _add_services(
         answer = await answered(future, f"service add {spec.name}", answer_seconds)
         return as_json(answer.body, answer.status)
 
-    @router.delete("/multi/{name}", tags=["services"])
-    async def remove_service(name: str) -> Response:
+    removed: Responses = {
+        200: done("Stored; it will happen, and cannot be undone", "/team/web is being uninstalled"),
+        404: NOT_FOUND,
+        409: REFUSED,
+        503: UNANSWERED,
+    }
+
+    @router.delete("/multi/{name}", tags=["services"], responses=removed)
+    async def remove_service(name: ServiceName) -> Response:
         """Uninstall a service: its tasks, its reservations and its volumes, for good."""
         known = _known(source.view, name)
         _chosen.set(known)
@@ -200,7 +246,18 @@ def _add_services(
 
 
 def _add_monitoring(router: APIRouter, source: MultiSource) -> None:
-    @router.get("/health", tags=["monitoring"])
+    codes = {
+        200: "Nothing is left to do",
+        202: "A plan of a service is under way or waits",
+        417: "A plan of a service has errors",
+        503: "Not subscribed to a master",
+    }
+
+    @router.get(
+        "/health",
+        tags=["monitoring"],
+        responses={code: ok(shapes.FrameworkHealthBody, text) for code, text in codes.items()},
+    )
     async def show_health() -> Response:
         """417 when a plan of any service has errors, 202 while any is under way, else 200."""
         bodies = [health(view) for view in source.view.services.values()]
@@ -214,14 +271,16 @@ def _add_monitoring(router: APIRouter, source: MultiSource) -> None:
         services = [body for _, body in bodies]
         return as_json({"connected": source.view.connected, "services": services}, code)
 
-    @router.get("/state/frameworkId", tags=["state"])
+    ids = ok(list[str], example=["5d8b3a1e-0000"])
+
+    @router.get("/state/frameworkId", tags=["state"], responses={200: ids})
     async def show_framework_id() -> Response:
         """The framework id as a list of one, as of a single service; empty before there is one."""
         id_ = source.view.framework_id
         return as_json([] if id_ is None else [id_])
 
 
-def _summary(view: MultiView, name: str) -> dict[str, Any]:
+def _summary(view: MultiView, name: str) -> shapes.HostedBody:
     of_it = view.services[name]
     _, body = health(of_it)
     return {

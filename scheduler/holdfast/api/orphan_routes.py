@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
-import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from holdfast.api import shapes
@@ -19,6 +19,7 @@ from holdfast.api.answers import (
     need,
     ok,
 )
+from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.orphans import orphans_body, roles_of, silent_agents
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
@@ -37,25 +38,16 @@ _UNTOLD = error(
     "The master did not tell; nothing was changed",
     "The Mesos master did not tell what it has: no answer in time. Nothing was changed.",
 )
-_NAMES = {
-    "requestBody": {
-        "required": True,
-        "description": "The names, as GET /v1/orphans tells them.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["names"],
-                    "properties": {
-                        "names": {"type": "array", "minItems": 1, "items": {"type": "string"}}
-                    },
-                    "additionalProperties": False,
-                },
-                "example": {"names": ["e19fd42d8f5b49b0"]},
-            }
-        },
-    }
-}
+_NAMES = json_body(
+    "The names, as GET /v1/orphans tells them.",
+    {
+        "type": "object",
+        "required": ["names"],
+        "properties": {"names": {"type": "array", "minItems": 1, "items": {"type": "string"}}},
+        "additionalProperties": False,
+    },
+    {"names": ["e19fd42d8f5b49b0"]},
+)
 
 
 def add_orphans(
@@ -95,7 +87,7 @@ def add_orphans(
 
         Nothing is changed when one of the names cannot be freed.
         """
-        names = _named(await request.body())
+        names = _names_in(await json_of(request, _bad))
         items, _ = await look()
         known = {item["name"]: item for item in items}
         for name in names:
@@ -119,14 +111,16 @@ def add_orphans(
         return as_json(answers)
 
 
-def _named(body: bytes) -> list[str]:
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        given = None
-    names = given.get("names") if isinstance(given, dict) and len(given) == 1 else None
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise HTTPException(
-            400, 'Expected {"names": ["NAME", ...]} as the body. Nothing was changed.'
-        )
+def _names_in(given: Any) -> list[str]:
+    if not isinstance(given, dict) or set(given) != {"names"}:
+        raise _bad("it has not that one key")
+    names = texts_in(given["names"], lambda _what: _bad("the names are no list of texts"))
+    if not names:
+        raise _bad("there is no name in it")
     return list(dict.fromkeys(names))
+
+
+def _bad(what: str) -> HTTPException:
+    return HTTPException(
+        400, f'Expected a JSON object as {{"names": ["NAME"]}}: {what}. Nothing was changed.'
+    )

@@ -16,7 +16,8 @@ from holdfast.api.answers import (
     as_json,
     ok,
 )
-from holdfast.api.bodies import body_of
+from holdfast.api.bodies import json_body, json_of
+from holdfast.api.parameters import PlanName
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.plan_commands import PARAMETER
@@ -39,24 +40,18 @@ ORDERED: Responses = {
     409: REFUSED,
     503: UNANSWERED,
 }
-PARAMETERS_BODY = {
-    "requestBody": {
-        "required": False,
-        "description": "Parameters of the plan: environment variables of its tasks.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "propertyNames": {"pattern": f"^{PARAMETER.pattern}$"},
-                    "additionalProperties": {
-                        "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
-                    },
-                },
-                "example": {"BACKUP_NAME": "2026-11-24", "RETRIES": 3},
-            }
+PARAMETERS_BODY = json_body(
+    "Parameters of the plan: environment variables of its tasks.",
+    {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{PARAMETER.pattern}$"},
+        "additionalProperties": {
+            "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
         },
-    }
-}
+    },
+    {"BACKUP_NAME": "2026-11-24", "RETRIES": 3},
+    required=False,
+)
 PhaseName = Annotated[str | None, Query(description="A phase, by its name or id.")]
 StepName = Annotated[str | None, Query(description="A step of the phase, by its name or id.")]
 
@@ -72,40 +67,40 @@ def add_plans(router: APIRouter, source: ServiceSource, answer_seconds: float) -
         return as_json([plan.name for plan in source.view.plans])
 
     @router.get("/plans/{plan}", tags=["plans"], responses=SHOWN)
-    async def show_plan(plan: str) -> Response:
+    async def show_plan(plan: PlanName) -> Response:
         """A plan with its phases and steps."""
         return _shown(source, plan)
 
     @router.post(
         "/plans/{plan}/start", tags=["plans"], responses=ORDERED, openapi_extra=PARAMETERS_BODY
     )
-    async def start_plan(plan: str, request: Request) -> Response:
+    async def start_plan(plan: PlanName, request: Request) -> Response:
         """Start a plan of your own, from its beginning when it is complete, else where it is."""
         _only(request)
-        parameters = parameters_in(await body_of(request, PARAMETERS_BYTES, _too_long()))
+        parameters = parameters_in(await json_of(request, _bad, PARAMETERS_BYTES, _too_long()))
         return await orders.give(Verb.PLAN_START, plan, parameters=parameters)
 
     @router.post("/plans/{plan}/stop", tags=["plans"], responses=ORDERED)
-    async def stop_plan(plan: str, request: Request) -> Response:
+    async def stop_plan(plan: PlanName, request: Request) -> Response:
         """Stop a plan of your own; it begins anew when it is started again."""
         _only(request)
         return await orders.give(Verb.PLAN_STOP, plan)
 
     @router.post("/plans/{plan}/continue", tags=["plans"], responses=ORDERED)
-    async def continue_plan(plan: str, request: Request, phase: PhaseName = None) -> Response:
+    async def continue_plan(plan: PlanName, request: Request, phase: PhaseName = None) -> Response:
         """Let a plan or phase go on after an interruption; of a canary phase, one step more."""
         _only(request, "phase")
         return await orders.give(Verb.PLAN_CONTINUE, plan, phase)
 
     @router.post("/plans/{plan}/interrupt", tags=["plans"], responses=ORDERED)
-    async def interrupt_plan(plan: str, request: Request, phase: PhaseName = None) -> Response:
+    async def interrupt_plan(plan: PlanName, request: Request, phase: PhaseName = None) -> Response:
         """Have a plan or phase take up no more steps; what it started goes on."""
         _only(request, "phase")
         return await orders.give(Verb.PLAN_INTERRUPT, plan, phase)
 
     @router.post("/plans/{plan}/forceComplete", tags=["plans"], responses=ORDERED)
     async def force_complete_plan(
-        plan: str, request: Request, phase: PhaseName = None, step: StepName = None
+        plan: PlanName, request: Request, phase: PhaseName = None, step: StepName = None
     ) -> Response:
         """Count a step, a phase or the whole plan as complete, whatever its tasks do."""
         _only(request, "phase", "step")
@@ -113,7 +108,7 @@ def add_plans(router: APIRouter, source: ServiceSource, answer_seconds: float) -
 
     @router.post("/plans/{plan}/restart", tags=["plans"], responses=ORDERED)
     async def restart_plan(
-        plan: str, request: Request, phase: PhaseName = None, step: StepName = None
+        plan: PlanName, request: Request, phase: PhaseName = None, step: StepName = None
     ) -> Response:
         """Begin a step, a phase or the whole plan anew: its tasks are launched again in turn."""
         _only(request, "phase", "step")
@@ -216,14 +211,10 @@ def _too_long() -> HTTPException:
     )
 
 
-def parameters_in(content: bytes) -> dict[str, str]:
-    """The parameters in a request body, empty for an empty one. Raises HTTPException (400)."""
-    if not content.strip():
+def parameters_in(given: Any) -> dict[str, str]:
+    """The parameters in what a request says, none if that is nothing. Raises HTTPException."""
+    if given is None:
         return {}
-    try:
-        given: Any = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise _bad(f"the body is no JSON ({error})") from None
     if not isinstance(given, dict):
         raise _bad("the body is no JSON object")
     return {name: _parameter(name, value) for name, value in given.items()}

@@ -15,6 +15,7 @@ from holdfast.api.answers import (
     need,
     ok,
 )
+from holdfast.api.parameters import PodName
 from holdfast.api.pod_status import PodStatus
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.commands import FORCE
@@ -52,7 +53,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     one: Responses = {200: ok(shapes.InstanceBody), 404: NOT_FOUND}
 
     @router.get("/pod/{name}/status", tags=["pods"], responses=one)
-    async def show_pod(name: str) -> Response:
+    async def show_pod(name: PodName) -> Response:
         """One pod instance, as in `/v1/pod/status`."""
         need_pod(name)
         return as_json(pods.instance_body(source.view, name))
@@ -60,7 +61,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     infos: Responses = {200: ok(list[shapes.TaskInfoBody]), 404: NOT_FOUND}
 
     @router.get("/pod/{name}/info", tags=["pods"], responses=infos)
-    async def show_pod_info(name: str) -> Response:
+    async def show_pod_info(name: PodName) -> Response:
         """The last launch of each task of a pod instance and its last status."""
         need_pod(name)
         return as_json(pods.info_body(source.view, name))
@@ -85,7 +86,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     }
 
     @router.post("/pod/{name}/restart", tags=["pods"], responses=ordered)
-    async def restart_pod(name: str, force: Force = None) -> Response:
+    async def restart_pod(name: PodName, force: Force = None) -> Response:
         """Stop the tasks of a pod instance and start them again on the same agent and volumes.
 
         Refused when more than `max-unavailable` would be down, unless with `force`.
@@ -93,7 +94,7 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
         return await order(Verb.POD_RESTART, name, force)
 
     @router.post("/pod/{name}/replace", tags=["pods"], responses=ordered)
-    async def replace_pod(name: str, force: Force = None) -> Response:
+    async def replace_pod(name: PodName, force: Force = None) -> Response:
         """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept.
 
         Refused when more than `max-unavailable` would be down, unless with `force`.
@@ -115,7 +116,7 @@ def add_explanations(router: APIRouter, source: ServiceSource) -> None:
     one: Responses = {200: ok(shapes.ExplanationBody), 404: NOT_FOUND}
 
     @router.get("/explain/{pod}", tags=["pods"], responses=one)
-    async def explain(pod: str) -> Response:
+    async def explain(pod: PodName) -> Response:
         """The same for one pod instance; `reason` is null when there is nothing to explain."""
         need("pod instance", pod, pods.instance_names(source.view))
         return as_json(pods.explanation_body(source.view, pod))

@@ -1,16 +1,22 @@
 """All that is broken, what would mend it, and the order to do that."""
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from holdfast.api import pods, shapes
-from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, ok
+from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, done, ok
+from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.view import View
 from holdfast.plans.derive import RECOVERY
 from holdfast.recovery.proposal import proposal
+
+_ACTIONS = json_body(
+    "Every `action` of GET /v1/recover.",
+    {"type": "array", "items": {"type": "string"}},
+    ["pod replace hello-1"],
+)
 
 
 def recover_body(view: View) -> shapes.RecoverBody:
@@ -29,30 +35,27 @@ def add_recover(router: APIRouter, source: ServiceSource, answer_seconds: float)
         return as_json(recover_body(source.view))
 
     ordered: Responses = {
-        200: ok(shapes.MessageBody, "Stored; it will happen"),
+        200: done("Stored; it will happen", "pod replace hello-1: hello-1 is being replaced"),
         400: BAD_REQUEST,
         409: REFUSED,
         503: UNANSWERED,
     }
 
-    @router.post("/recover", tags=["pods"], responses=ordered)
+    @router.post("/recover", tags=["pods"], responses=ordered, openapi_extra=_ACTIONS)
     async def recover(request: Request) -> Response:
-        """Give these orders. The body is the list of all `action`s as they were shown: when they
-        are others by now, nothing is done."""
-        seen = _names_in(await request.body())
+        """Give these orders, each `action` as it was shown.
+
+        When they are others by now, nothing is done.
+        """
+        seen = texts_in(await json_of(request, _bad), _bad)
         answer = await ask(
             source, Verb.RECOVER, "all", answer_seconds, parameters={"seen": "\n".join(seen)}
         )
         return as_json(answer.body, answer.status)
 
 
-def _names_in(content: bytes) -> list[str]:
-    """The list of names in a request body. Raises HTTPException (400)."""
-    expected = 'Expected a JSON list of actions, as ["pod replace node-0"]. Nothing was changed.'
-    try:
-        given = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        raise HTTPException(400, expected) from None
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise HTTPException(400, expected)
-    return given
+def _bad(what: str) -> HTTPException:
+    return HTTPException(
+        400,
+        f'Expected a JSON list of actions, as ["pod replace node-0"]: {what}. Nothing was changed.',
+    )

@@ -16,6 +16,7 @@ from holdfast.api.answers import (
     UNKNOWN_CALLER,
     Responses,
     as_json,
+    done,
     need,
     ok,
     ok_text,
@@ -29,6 +30,7 @@ from holdfast.api.maintenance import add_maintenance
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.orphan_routes import AskMaster, add_orphans
 from holdfast.api.page import HEADERS, status_page
+from holdfast.api.parameters import ArtifactName, EndpointName, OwnEndpointName, VolumeId
 from holdfast.api.pause_routes import add_pause
 from holdfast.api.plan_routes import add_deploy_plan, add_plans
 from holdfast.api.pod_routes import add_explanations, add_pods
@@ -106,21 +108,24 @@ def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float
     one: Responses = {200: ok(shapes.VolumeBody), 404: NOT_FOUND}
 
     @router.get("/volumes/{id:path}", tags=["volumes"], responses=one)
-    async def show_volume(id: str) -> Response:
+    async def show_volume(id: VolumeId) -> Response:
         """One volume, as in `/v1/volumes`."""
         found = known()
         need("volume", id, found.keys())
         return as_json(found[id])
 
     ordered: Responses = {
-        200: ok(shapes.MessageBody, "Stored; the volume goes once its agent offers it"),
+        200: done(
+            "Stored; the volume goes once its agent offers it",
+            "e19fd42d8f5b49b0 will be destroyed",
+        ),
         404: NOT_FOUND,
         409: REFUSED,
         503: UNANSWERED,
     }
 
     @router.delete("/volumes/{id:path}", tags=["volumes"], responses=ordered)
-    async def destroy_volume(id: str) -> Response:
+    async def destroy_volume(id: VolumeId) -> Response:
         """Order a volume that no pod instance uses destroyed, with the data on it."""
         need("volume", id, known().keys())
         answer = await ask(source, Verb.VOLUMES_DESTROY, id, answer_seconds)
@@ -143,7 +148,7 @@ def _add_endpoints(router: APIRouter, source: ServiceSource) -> None:
     one: Responses = {200: ok(shapes.EndpointBody), 404: NOT_FOUND}
 
     @router.get("/endpoints/{name}", tags=["endpoints"], responses=one)
-    async def show_endpoint(name: str, request: Request) -> Response:
+    async def show_endpoint(name: EndpointName, request: Request) -> Response:
         """Where an advertised port is reached now; `dns` names resolve on DC/OS only.
 
         An endpoint the service defines itself has its addresses in the same shape, or a text; as
@@ -167,7 +172,7 @@ def _add_service_endpoints(router: APIRouter, source: ServiceSource) -> None:
     named: Responses = {200: shown, 404: NOT_FOUND}
 
     @router.get("/{name}", tags=["endpoints"], responses=named)
-    async def show_own_endpoint(name: str) -> Response:
+    async def show_own_endpoint(name: OwnEndpointName) -> Response:
         """An endpoint the service defines itself: its addresses under its name, or its text."""
         view = source.view
         spec = service_endpoints.endpoint_spec(view, name)
@@ -228,7 +233,7 @@ def add_artifacts(router: APIRouter, artifacts: Mapping[str, bytes]) -> None:
     found: Responses = {200: file, 404: NOT_FOUND}
 
     @router.get("/artifacts/{name}", tags=["artifacts"], responses=found)
-    async def get_artifact(name: str) -> Response:
+    async def get_artifact(name: ArtifactName) -> Response:
         """A file agents fetch. What has a name never changes."""
         return artifact(name)
 

@@ -426,3 +426,27 @@ class RetiredBody(TypedDict):
     volumes: list[str]
     reason: str
     since: float
+
+
+class HostedBody(TypedDict):
+    """A service of a framework of many. `path` is that of its own API."""
+
+    service: str
+    uninstall: bool
+    state: str
+    message: str
+    held: bool
+    path: str
+
+
+class HostedInFullBody(HostedBody):
+    """With what it was added with; `files` are the names of its templates."""
+
+    yaml: str
+    environment: dict[str, str]
+    files: list[str]
+
+
+class FrameworkHealthBody(TypedDict):
+    connected: bool
+    services: list[HealthBody]

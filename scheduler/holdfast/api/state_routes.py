@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from holdfast.api import shapes
 from holdfast.api.answers import (
     BAD_REQUEST,
     NOT_FOUND,
@@ -18,10 +17,12 @@ from holdfast.api.answers import (
     Responses,
     as_json,
     as_text,
+    done,
     need,
     ok,
     ok_text,
 )
+from holdfast.api.parameters import Address, FileName, PodType, PropertyName, TaskName
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.state_commands import FILE_BYTES
@@ -77,14 +78,14 @@ def _add_ids(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     one: Responses = {200: ok(str | bool, example="DEPLOY"), 404: NOT_FOUND}
 
     @router.get("/state/properties/{key}", tags=["state"], responses=one)
-    async def show_property(key: str) -> Response:
+    async def show_property(key: PropertyName) -> Response:
         """The value of one property."""
         known = properties(source.view)
         need("property", key, known.keys())
         return as_json(known[key])
 
     refreshed: Responses = {
-        200: ok(shapes.MessageBody, "This scheduler is the one that writes the records"),
+        200: done("This scheduler is the one that writes the records", "they are up to date"),
         409: REFUSED,
         503: UNANSWERED,
     }
@@ -115,13 +116,13 @@ def _add_files(router: APIRouter, source: ServiceSource, answer_seconds: float) 
     one: Responses = {200: ok_text("The file", "layoutVersion=-63"), 404: NOT_FOUND}
 
     @router.get("/state/files/{name}", tags=["state"], responses=one)
-    async def show_file(name: str) -> Response:
+    async def show_file(name: FileName) -> Response:
         """The content of one file."""
         need("file", name, source.view.files.keys())
         return as_text(source.view.files[name])
 
     stored: Responses = {
-        200: ok(shapes.MessageBody, "Stored"),
+        200: done("Stored", "VERSION is stored, 17 bytes"),
         400: BAD_REQUEST,
         409: REFUSED,
         413: TOO_LARGE,
@@ -129,7 +130,7 @@ def _add_files(router: APIRouter, source: ServiceSource, answer_seconds: float) 
     }
 
     @router.put("/state/files/{name}", tags=["state"], responses=stored, openapi_extra=FILE_BODY)
-    async def store_file(name: str, request: Request) -> Response:
+    async def store_file(name: FileName, request: Request) -> Response:
         """Store a small file of the service, in place of the one of that name."""
         _check_name(name)
         content = await _uploaded(request)
@@ -150,14 +151,14 @@ def _add_zones(router: APIRouter, source: ServiceSource) -> None:
     one: Responses = {200: ok_text("The zone", "us-west-2a"), 404: NOT_FOUND}
 
     @router.get("/state/zone/tasks/{task}", tags=["state"], responses=one)
-    async def show_zone(task: str) -> Response:
+    async def show_zone(task: TaskName) -> Response:
         """The zone of one task."""
         known = zones(source.view)
         need("task in a zone", task, known.keys())
         return as_text(known[task])
 
     @router.get("/state/zone/{pod_type}/{ip}", tags=["state"], responses=one)
-    async def show_zone_of_address(pod_type: str, ip: str) -> Response:
+    async def show_zone_of_address(pod_type: PodType, ip: Address) -> Response:
         """The zone of the pod instance of a type at an IP address."""
         known = {
             pod.reservation.ip: pod.reservation.zone

@@ -1,6 +1,7 @@
 """The paths that end a service, and those that give up what a machine that is gone still has."""
 
-import orjson
+from typing import Any
+
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from holdfast.api import shapes
@@ -11,9 +12,11 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
+    done,
     ok,
 )
-from holdfast.api.bodies import body_of
+from holdfast.api.bodies import json_body, json_of
+from holdfast.api.parameters import RetiredName
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.view import View
@@ -21,23 +24,16 @@ from holdfast.records import Retired
 
 BODY_BYTES = 4096
 
-_NAME = {
-    "requestBody": {
-        "required": True,
-        "description": "The service's name, so that no slip of an address ends another one.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["service"],
-                    "properties": {"service": {"type": "string"}},
-                    "additionalProperties": False,
-                },
-                "example": {"service": "hello-world"},
-            }
-        },
-    }
-}
+_NAME = json_body(
+    "The service's name, so that no slip of an address ends another one.",
+    {
+        "type": "object",
+        "required": ["service"],
+        "properties": {"service": {"type": "string"}},
+        "additionalProperties": False,
+    },
+    {"service": "hello-world"},
+)
 
 
 def add_uninstall(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
@@ -47,7 +43,9 @@ def add_uninstall(router: APIRouter, source: ServiceSource, answer_seconds: floa
         return as_json(_uninstall_body(source.view))
 
     ordered: Responses = {
-        200: ok(shapes.MessageBody, "Stored; it will happen, and cannot be undone"),
+        200: done(
+            "Stored; it will happen, and cannot be undone", "hello-world is being uninstalled"
+        ),
         400: BAD_REQUEST,
         409: REFUSED,
         503: UNANSWERED,
@@ -56,7 +54,7 @@ def add_uninstall(router: APIRouter, source: ServiceSource, answer_seconds: floa
     @router.post("/uninstall", tags=["uninstall"], responses=ordered, openapi_extra=_NAME)
     async def uninstall(request: Request) -> Response:
         """Uninstall the service: its tasks, its reservations and its volumes, for good."""
-        name = await _named(request)
+        name = _name_in(await json_of(request, _bad, BODY_BYTES))
         answer = await ask(source, Verb.UNINSTALL, name, answer_seconds)
         return as_json({"message": answer.body["message"]}, answer.status)
 
@@ -68,16 +66,18 @@ def add_retired(router: APIRouter, source: ServiceSource, answer_seconds: float)
         return as_json([*map(_retired_body, source.view.retired.values())])
 
     ordered: Responses = {
-        200: ok(shapes.MessageBody, "Stored; nothing is destroyed"),
+        200: done("Stored; nothing is destroyed", "what hello-1 left on 10.0.0.9 is forgotten"),
         404: NOT_FOUND,
         409: REFUSED,
         503: UNANSWERED,
     }
 
     @router.post("/retired/{name}/forget", tags=["volumes"], responses=ordered)
-    async def forget_retired(name: str) -> Response:
-        """Give up what was left on a machine that never returns. `name` is the reservation, a
-        volume on it, or the pod instance that left it."""
+    async def forget_retired(name: RetiredName) -> Response:
+        """Give up what was left on a machine that never returns; nothing is destroyed.
+
+        409 when a pod instance left several, or when a task of it still runs.
+        """
         answer = await ask(source, Verb.VOLUMES_FORGET, name, answer_seconds)
         return as_json({"message": answer.body["message"]}, answer.status)
 
@@ -118,22 +118,18 @@ def _retired_body(left: Retired) -> shapes.RetiredBody:
     }
 
 
-async def _named(request: Request) -> str:
-    try:
-        given = orjson.loads(await body_of(request, BODY_BYTES, _bad()))
-    except orjson.JSONDecodeError:
-        raise _bad() from None
+def _name_in(given: Any) -> str:
     if not isinstance(given, dict) or set(given) != {"service"}:
-        raise _bad()
+        raise _bad("it has not that one key")
     name = given["service"]
     if not isinstance(name, str):
-        raise _bad()
+        raise _bad("the name is no text")
     return name
 
 
-def _bad() -> HTTPException:
+def _bad(what: str) -> HTTPException:
     return HTTPException(
         400,
-        'Expected a JSON object that names the service to uninstall, as {"service": "NAME"}.'
-        " Nothing was changed.",
+        'Expected a JSON object that names the service to uninstall, as {"service": "NAME"}:'
+        f" {what}. Nothing was changed.",
     )

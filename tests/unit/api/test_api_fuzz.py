@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case, GenerationMode, checks
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -18,9 +19,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from holdfast.api.app import create_app
+from holdfast.api.multi import create_multi_app
 from holdfast.engine import Answer
 from holdfast.mesos.inventory import Inventory
 
+from .many import FRAMEWORK, PATH, ManySource
 from .pictures import Given, Source, answered
 
 EXAMPLES = 12
@@ -31,7 +34,10 @@ KNOWN = {
     "phase": ["etcd", "snapshot"],
     "step": ["etcd-0:[member]"],
     "pod": ["etcd-0", "etcd-2"],
-    "name": ["etcd-1", "client", "executor.pyz", "VERSION", "etcd.conf", "volume-old"],
+    "name": [
+        *("etcd-1", "client", "executor.pyz", "VERSION", "etcd.conf", "volume-old"),
+        "team__etcd.prod",
+    ],
     "key": ["suppressed"],
     "configuration": ["config-1"],
     "task": ["member", "etcd-0-member"],
@@ -48,34 +54,61 @@ def _each_code_in_turn(given: Given) -> "Future[Answer]":
     return answered(next(_CODES[given.verb.startswith("plan ")]))(given)
 
 
-schema = schemathesis.openapi.from_asgi(
+def _nothing(roles: object) -> Inventory:
+    return Inventory((), (), frozenset(), ())
+
+
+def _schema(path: str, app: Any) -> BaseSchema:
+    generation = GenerationConfig(
+        modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE], deterministic=True
+    )
+    projects = ProjectsConfig(default=ProjectConfig(generation=generation))
+    return schemathesis.openapi.from_asgi(
+        path, app, config=SchemathesisConfig(projects=projects)
+    ).exclude(path="/v1/events/stream")  # it does not end
+
+
+ONE = _schema(
     "/openapi.json",
-    create_app(
-        Source(reply=_each_code_in_turn),
-        {"executor.pyz": b"zip"},
-        ask_master=lambda roles: Inventory((), (), frozenset(), ()),
-    ),
-    config=SchemathesisConfig(
-        projects=ProjectsConfig(
-            default=ProjectConfig(
-                generation=GenerationConfig(
-                    modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE], deterministic=True
-                )
-            )
-        )
-    ),
+    create_app(Source(reply=_each_code_in_turn), {"executor.pyz": b"zip"}, ask_master=_nothing),
 )
+_many = create_multi_app(
+    ManySource(reply=_each_code_in_turn), {"executor.pyz": b"zip"}, FRAMEWORK, ask_master=_nothing
+)
+MANY = _schema("/openapi.json", _many)
+ONE_OF_MANY = _schema(f"{PATH}/openapi.json", _many)
 
-
-@schema.exclude(path="/v1/events/stream").parametrize()  # it does not end
-@settings(
+made_up = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@ONE.parametrize()
+@made_up
 def test_answers_are_as_the_openapi_document_says(case: Case[Any]) -> None:
+    hold_to_the_document(case)
+
+
+@MANY.parametrize()
+@made_up
+def test_answers_about_a_framework_are_as_the_openapi_document_says(case: Case[Any]) -> None:
+    hold_to_the_document(case)
+
+
+@ONE_OF_MANY.parametrize()
+@settings(made_up, max_examples=2)
+def test_answers_about_one_of_many_services_are_as_the_openapi_document_says(
+    case: Case[Any],
+) -> None:
+    hold_to_the_document(case)
+
+
+def hold_to_the_document(case: Case[Any]) -> None:
+    """Make the request, with every other name one that is there, and hold the answer to it."""
     for place in (case.path_parameters, case.query):
         for parameter, value in (place or {}).items():
             known = KNOWN.get(parameter)

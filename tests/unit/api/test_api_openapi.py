@@ -4,28 +4,45 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from fastapi.testclient import TestClient
 
 from holdfast.api.app import create_app
+from holdfast.api.multi import create_multi_app
 
+from .many import FRAMEWORK, PATH, ManySource
 from .pictures import Source
 
 DOCUMENT: dict[str, Any] = create_app(Source(), {}).openapi()
-OPERATIONS = [
-    (f"{method.upper()} {path}", operation)
-    for path, methods in DOCUMENT["paths"].items()
-    for method, operation in methods.items()
-]
+MANY = TestClient(create_multi_app(ManySource(), {}, FRAMEWORK))
+FRAMEWORK_DOCUMENT: dict[str, Any] = MANY.get("/openapi.json").json()
+
+
+def operations_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+OPERATIONS = operations_of(DOCUMENT)
+OF_FRAMEWORK = operations_of(FRAMEWORK_DOCUMENT)
 each_operation = pytest.mark.parametrize(
-    ("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS]
+    ("name", "operation", "document"),
+    [
+        pytest.param(name, operation, document, id=f"{kind} {name}")
+        for kind, document in (("one", DOCUMENT), ("many", FRAMEWORK_DOCUMENT))
+        for name, operation in operations_of(document).items()
+    ],
 )
 
 
 def codes(name: str) -> set[str]:
-    return set(dict(OPERATIONS)[name]["responses"])
+    return set(OPERATIONS[name]["responses"])
 
 
-def validator(schema: dict[str, Any]) -> Any:
-    return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+def validator(schema: dict[str, Any], document: dict[str, Any]) -> Any:
+    return jsonschema_rs.validator_for({**schema, "components": document["components"]})
 
 
 def test_it_is_openapi_3_1() -> None:
@@ -34,7 +51,7 @@ def test_it_is_openapi_3_1() -> None:
 
 @each_operation
 def test_a_route_has_a_summary_a_description_and_a_group(
-    name: str, operation: dict[str, Any]
+    name: str, operation: dict[str, Any], document: dict[str, Any]
 ) -> None:
     assert operation["summary"]
     assert operation["description"].endswith((".", "`"))
@@ -44,7 +61,7 @@ def test_a_route_has_a_summary_a_description_and_a_group(
 
 @each_operation
 def test_every_answer_has_a_description_and_an_example(
-    name: str, operation: dict[str, Any]
+    name: str, operation: dict[str, Any], document: dict[str, Any]
 ) -> None:
     assert any(code.startswith("2") for code in operation["responses"])
     for code, response in operation["responses"].items():
@@ -53,11 +70,13 @@ def test_every_answer_has_a_description_and_an_example(
             for kind, content in response["content"].items():
                 assert "example" in content, (code, kind)
                 if kind == "application/json":
-                    validator(content["schema"]).validate(content["example"])
+                    validator(content["schema"], document).validate(content["example"])
 
 
 @each_operation
-def test_every_error_has_one_shape(name: str, operation: dict[str, Any]) -> None:
+def test_every_error_has_one_shape(
+    name: str, operation: dict[str, Any], document: dict[str, Any]
+) -> None:
     assert {"500", "default"} <= set(operation["responses"])
     for code, response in operation["responses"].items():
         if (code.startswith(("4", "5")) or code == "default") and code != "417":
@@ -68,21 +87,55 @@ def test_every_error_has_one_shape(name: str, operation: dict[str, Any]) -> None
 
 
 @each_operation
-def test_bodies_have_an_example(name: str, operation: dict[str, Any]) -> None:
-    for content in operation.get("requestBody", {}).get("content", {}).values():
+def test_bodies_have_an_example(
+    name: str, operation: dict[str, Any], document: dict[str, Any]
+) -> None:
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        if kind == "application/json":
+            validator(content["schema"], document).validate(content["example"])
         assert "example" in content
 
 
 @each_operation
-def test_parameters_are_described(name: str, operation: dict[str, Any]) -> None:
+def test_parameters_are_described(
+    name: str, operation: dict[str, Any], document: dict[str, Any]
+) -> None:
     assert not any("422" in response for response in operation["responses"])
     for parameter in operation.get("parameters", []):
-        assert parameter["in"] == "path" or parameter["description"], parameter["name"]
+        assert parameter["description"], parameter["name"]
+        assert parameter["in"] != "path" or parameter["schema"]["examples"], parameter["name"]
+
+
+@each_operation
+def test_the_role_is_told(name: str, operation: dict[str, Any], document: dict[str, Any]) -> None:
+    reads = name.startswith("GET ")
+    open_to_all = name == "GET /v1/health" or "/artifacts/" in name
+    assert operation["x-role"] == ("none" if open_to_all else "read-only" if reads else "operator")
+    assert bool(operation["security"]) == (not open_to_all)
+
+
+def test_one_of_many_services_tells_where_its_own_paths_are() -> None:
+    document = MANY.get(f"{PATH}/openapi.json").json()
+    assert document["servers"] == [{"url": PATH}]
+    of_it = operations_of(document)
+    assert of_it.keys() == OPERATIONS.keys()
+    assert of_it["GET /v1/health"]["x-role"] == "read-only"
+    assert MANY.get(f"{PATH}/v1/health").status_code == 202
 
 
 def test_operation_ids_are_unique() -> None:
-    ids = [operation["operationId"] for _, operation in OPERATIONS]
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_paths_of_a_framework_are_there() -> None:
+    assert OF_FRAMEWORK.keys() >= {
+        "GET /v1/multi",
+        "GET /v1/multi/{name}",
+        "POST /v1/multi/{name}",
+        "DELETE /v1/multi/{name}",
+        "GET /v1/state/frameworkId",
+    }
 
 
 @pytest.mark.parametrize("action", ["start", "stop", "continue", "interrupt", "restart"])
@@ -97,7 +150,7 @@ def test_a_plan_tells_its_state_by_code() -> None:
 
 def test_the_paths_of_dcos_commons_are_there() -> None:
     """dcos-commons 0.57, the classes under sdk/scheduler http/endpoints."""
-    assert set(dict(OPERATIONS)) >= {
+    assert OPERATIONS.keys() >= {
         "GET /v1/artifacts/template/{configuration}/{pod}/{task}/{name}",
         "GET /v1/configurations",
         "GET /v1/configurations/target",
@@ -146,7 +199,7 @@ def test_the_paths_of_dcos_commons_are_there() -> None:
 
 
 def test_the_paths_of_old_are_marked() -> None:
-    old = {name for name, operation in OPERATIONS if operation.get("deprecated")}
-    assert old == {name for name, _ in OPERATIONS if name.split()[1].startswith("/v1/plan/")} | {
+    old = {name for name, operation in OPERATIONS.items() if operation.get("deprecated")}
+    assert old == {name for name in OPERATIONS if name.split()[1].startswith("/v1/plan/")} | {
         "GET /v1/plan"
     }
