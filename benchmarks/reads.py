@@ -30,7 +30,7 @@ from holdfast.api.app import create_app
 from holdfast.api.server import ApiServer
 from holdfast.core import events as ev
 from holdfast.core.core import Core
-from holdfast.core.effects import InspectAgent
+from holdfast.core.effects import Question
 from holdfast.core.launch import LaunchSettings
 from holdfast.engine import Engine
 from holdfast.mesos.channel import CallResult, Outcome
@@ -130,8 +130,8 @@ def serve() -> None:
     server.stop()
 
 
-def _never_asked(_effect: InspectAgent) -> None:
-    raise AssertionError("these pods need no look at an agent")
+def _never_asked(_question: Question) -> None:
+    raise AssertionError("these pods need nobody asked")
 
 
 def _deploy(engine: Engine, master: Master, role: str) -> None:

@@ -37,6 +37,7 @@ pods:
     replacement-failure-policy: {min-replace-delay-secs: 1}
     hooks: {create: {cmd: run}, replace: {cmd: run}}
     after-replace: [{restart: node}]
+    disruption-check: {url: "http://a/"}
     rlimits: {RLIMIT_NOFILE: {soft: 1, hard: 2}}
     networks: {inner: {labels: "a:b"}}
     secrets: {password: {secret: a/b}}
@@ -82,6 +83,12 @@ MAPPINGS: Sequence[tuple[str, str, Keys, Steps]] = (
         "svc-yml.md#after-a-replacement",
         words.AFTER_REPLACE,
         (*POD, "after-replace", 0),
+    ),
+    (
+        "pods.*.disruption-check",
+        "svc-yml.md#disruption-checks",
+        words.DISRUPTION_CHECK,
+        (*POD, "disruption-check"),
     ),
     ("pods.*.rlimits.*", "svc-yml.md#pods", words.RLIMIT, (*POD, "rlimits", "RLIMIT_NOFILE")),
     ("pods.*.networks.*", "svc-yml.md#networks", words.NETWORK, (*POD, "networks", "inner")),

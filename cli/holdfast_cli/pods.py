@@ -132,7 +132,7 @@ def show_info(api: Connection, pod: str) -> Shown:
 
 
 _force = click.option(
-    "--force", is_flag=True, help="Also when too many would be down (max-unavailable)."
+    "--force", is_flag=True, help="Also when too many would be down, or its check says no."
 )
 
 

@@ -87,13 +87,13 @@ class Engine(Generic[V]):
         store: Store,
         link: Calls,
         new_id: Callable[[], str],
-        inspect: Callable[[ef.InspectAgent], None],
+        ask: Callable[[ef.Question], None],
         clock: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
         steady: Callable[[], float] = time.monotonic,
         delivery: Delivery | None = None,
     ) -> None:
-        """`inspect` has an agent asked without waiting; what it says is posted.
+        """`ask` has somebody asked without waiting; what is answered is posted.
 
         `clock` may be set back, `steady` only ever goes on; both are in seconds.
         """
@@ -101,7 +101,7 @@ class Engine(Generic[V]):
         self._store = store
         self._link = link
         self._new_id = new_id
-        self._inspect = inspect
+        self._ask = ask
         self._delivery = delivery or Delivery(None, None)
         self._shortage = Shortage()
         self._clock = clock
@@ -112,6 +112,7 @@ class Engine(Generic[V]):
         self._failed: list[ev.Event] = []
         self._answers: dict[str, Future[Answer]] = {}
         self._stepping: set[str] = set()
+        self._deferred: set[str] = set()
         self._stopping = threading.Event()
         self._now = 0.0
         self.offers_timer = Timer()
@@ -194,6 +195,7 @@ class Engine(Generic[V]):
         self._failed = []
         orders = (ev.Command, ev.HostService)
         self._stepping = {event.id for event in taken if isinstance(event, orders)}
+        self._stepping |= self._deferred  # each step may carry them out
         self._now = self._time()
         started = time.perf_counter()
         effects = self._core.step(taken, self._now)
@@ -209,6 +211,8 @@ class Engine(Generic[V]):
         seconds = time.perf_counter() - started
         if any(isinstance(event, ev.OffersReceived) for event in taken):
             self.offers_timer.note(seconds, self._now)
+        self._deferred = {id_ for id_ in self._stepping if id_ in self._answers}
+        self._stepping = set()
         self._tell(taken, effects, len(writes), sent, seconds)
 
     def _time(self) -> float:
@@ -276,8 +280,8 @@ class Engine(Generic[V]):
                     future = self._answers.pop(effect.id, None)
                     if future is not None:
                         future.set_result(Answer(effect.status, dict(effect.body)))
-                case ef.InspectAgent():
-                    self._inspect(effect)
+                case ef.InspectAgent() | ef.AskDisruption():
+                    self._ask(effect)
                 case _:
                     self._call(effect)
                     sent += 1

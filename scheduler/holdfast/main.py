@@ -23,6 +23,7 @@ from holdfast.api.app import create_app
 from holdfast.api.codahale import codahale
 from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
+from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
@@ -30,6 +31,7 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
+from holdfast.disruptions import DisruptionAsker
 from holdfast.engine import Engine
 from holdfast.framework import Framework
 from holdfast.leading import Leading
@@ -353,9 +355,15 @@ def _lead(
         lambda event: engine.post(event),
         lambda: (connection.master_url or "").startswith("https://"),
     )
-    engine = ending.engine = Engine(
-        led.core, store, connection, _new_id, inspector.ask, delivery=delivery
-    )
+    asker = DisruptionAsker(lambda event: engine.post(event))
+
+    def ask(question: ef.Question) -> None:
+        if isinstance(question, ef.InspectAgent):
+            inspector.ask(question)
+        else:
+            asker.ask(question)
+
+    engine = ending.engine = Engine(led.core, store, connection, _new_id, ask, delivery=delivery)
     app = led.app(
         engine,
         {name: executor},
@@ -387,6 +395,7 @@ def _lead(
             reporter.stop()
         connection.stop()
         inspector.stop()
+        asker.stop()
         server.stop()
 
 

@@ -1,4 +1,4 @@
-"""Judges what really happens against the invariants I1-I3, I7 and I9 of the design."""
+"""Judges what really happens against the invariants I1-I3, I7, I9 and I13 of the design."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,6 +7,7 @@ from holdfast.service.model import Operator, ServiceSpec
 from holdfast.state.store import LAST_RECORD, Writes
 from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
 from tests.simulation.clock import Clock
+from tests.simulation.disruption_judge import Coordinator, DisruptionJudge
 from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.replacement_judge import ReplacementJudge
@@ -22,7 +23,13 @@ what runs there."""
 class Judge:
     """Collects violations; it only looks, and never changes what happens."""
 
-    def __init__(self, clock: Clock, records: Records, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        records: Records,
+        log: Callable[[str], None],
+        coordinator: Coordinator,
+    ) -> None:
         self.violations: list[str] = []
         self.agents: list[Agent] = []
         self.schedulers: list[Scheduler] = []
@@ -41,6 +48,13 @@ class Judge:
         self.plans = PlanJudge(self._configs, self.replaced, self.violate, lambda: clock.now)
         self.replacements = ReplacementJudge(self._configs, self.violate, lambda: clock.now)
         self.recovery = RecoveryJudge(self.replaced, self.violate, lambda: clock.now)
+        self.disruptions = DisruptionJudge(
+            coordinator,
+            self.plans.overruled,
+            self.violate,
+            lambda: self.schedulers[-1].decided_at,
+            lambda: clock.now,
+        )
         records.watch = self._stored
 
     def target(self, spec: ServiceSpec) -> None:
@@ -49,7 +63,7 @@ class Judge:
         wanted = {f"{pod.type}-{index}" for pod, index in spec.instances()}
         for pod in self._owned.keys() - wanted:
             self.replaced[pod] = self._clock.now
-        self._target = self.recovery.target = spec
+        self._target = self.recovery.target = self.disruptions.target = spec
 
     def violate(self, invariant: str, text: str) -> None:
         self._log(f"VIOLATION {invariant}: {text}")
@@ -58,6 +72,7 @@ class Judge:
     def _stored(self, writes: Writes) -> None:
         self.recovery.stored(writes)
         self.plans.stored(writes)
+        self.disruptions.stored(writes)
         if not self.uninstalling:  # there is nobody left to hand anything over to
             self.replacements.stored(writes)
 
@@ -86,6 +101,7 @@ class Judge:
         """I6: the operator takes down all machines that may go at that time."""
         also = {id_ for id_, other in others.items() if id_ != agent_id and window.overlaps(other)}
         self.plans.may_go(agent_id, also)
+        self.disruptions.may_go(agent_id)
 
     def destroying(self, volume_id: str) -> None:
         if not self._may_go(volume_id) or volume_id not in self._records.recorded_intents:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.simulation.faults import KINDS, Fault, plan
-from tests.simulation.services import DATABASES, SCENARIOS, SERVICES, with_policy
+from tests.simulation.services import DATABASES, SCENARIOS, SERVICES, with_check, with_policy
 from tests.simulation.world import World, quiet
 
 
@@ -45,11 +45,13 @@ def run(
     """
     wait = (5.0, 5.0, 60.0, 300.0)[seed // 7 % 4] if patience is None else patience
     with_a_policy = service is None and seed % 4 == 3
+    with_a_check = service is None and seed % 5 == 2
     service = service or _service(seed)
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
         spec = {**SERVICES, **SCENARIOS, **DATABASES}[service]()
-        world = World(seed, with_policy(spec, seed) if with_a_policy else spec)
+        spec = with_policy(spec, seed) if with_a_policy else spec
+        world = World(seed, with_check(spec) if with_a_check else spec)
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
         end = (chosen[-1].at if chosen else 0.0) + wait

@@ -17,6 +17,7 @@ from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import LAST_RECORD, Fenced, LeadershipLost, StoreUnavailable, Writes
 from tests.simulation.clock import START, Clock
+from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.mesos import Master
 from tests.simulation.registry import REGION
 
@@ -190,6 +191,7 @@ class Scheduler:
         spec: ServiceSpec,
         log: Callable[[str], None],
         on_exit: Callable[["Scheduler", str], None],
+        coordinator: Coordinator,
         uninstall: bool = False,
     ) -> None:
         self.name = name
@@ -200,13 +202,14 @@ class Scheduler:
         self._master = master
         self._write = log
         self._on_exit = on_exit
+        self._coordinator = coordinator
         self._skew = clock.between(-2.0, 2.0)
         self._inbox: list[ev.Event] = []
         self._busy = False
         self._scheduled = False
         self._dying = False
         self._stream: Stream | None = None
-        self._last_cycle = self._last_event = clock.now
+        self.decided_at = self._last_cycle = self._last_event = clock.now
         self.store = FencedStore(records, clock, self._boundary, self._pause)
         stored = self.store.load()
         if uninstall:
@@ -215,7 +218,7 @@ class Scheduler:
             self.core = self.core_type.start(stored, spec, self._new_id)
         self.core.log = self._log
         self.engine = Engine(
-            *(self.core, self.store, self, self._new_id, self._inspect),
+            *(self.core, self.store, self, self._new_id, self._ask),
             clock=self._time,
             steady=lambda: self._clock.now,
             pause=self._pause,
@@ -258,6 +261,17 @@ class Scheduler:
                 self.post(ev.AgentInspected(question.agent_id, features, reason))
 
         self._clock.after(self._clock.between(0.01, 3.0), answer)
+
+    def _ask(self, question: ef.Question) -> None:
+        if isinstance(question, ef.InspectAgent):
+            self._inspect(question)
+        else:
+            self._log(f"asks whether {question.question['pod']} may be stopped")
+            self._coordinator.ask(question, self._told)
+
+    def _told(self, answer: ev.DisruptionAnswered) -> None:
+        if self.alive:
+            self.post(answer)
 
     def call(self, message: Mapping[str, Any]) -> CallResult:
         self._boundary()
@@ -355,7 +369,7 @@ class Scheduler:
             return
         batch, self._inbox = self._inbox, []
         self._busy = True
-        self._last_cycle = self._clock.now
+        self.decided_at = self._last_cycle = self._clock.now
         try:
             self.engine.cycle(batch)
         except Crash:

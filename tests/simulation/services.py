@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
+from holdfast.service.disruption_model import DisruptionCheck
 from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
     Constraint,
@@ -229,6 +230,12 @@ def with_policy(service: ServiceSpec, seed: int) -> ServiceSpec:
         for pod in service.pods
     )
     return replace(service, pods=pods, disaster=disaster)
+
+
+def with_check(service: ServiceSpec) -> ServiceSpec:
+    """The service with somebody who is asked before anything of it is stopped."""
+    check = DisruptionCheck("http://coordinator/")
+    return replace(service, pods=tuple(replace(p, disruption_check=check) for p in service.pods))
 
 
 MOST_VOLUMES = 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core import agenda, allocation, core, leftovers, moves
+from holdfast.core import agenda, allocation, core, disruption, leftovers, moves
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.demand import Demand, Wish
@@ -101,8 +101,8 @@ def skips_steps(patch: pytest.MonkeyPatch) -> None:
 def ignores_max_unavailable(patch: pytest.MonkeyPatch) -> None:
     honest = agenda.Agenda._hold_back
 
-    def hold_back(self: agenda.Agenda, job: Any, name: str, pod: Any, move: Any) -> Any:
-        return None if isinstance(move, Stop) else honest(self, job, name, pod, move)
+    def hold_back(self: agenda.Agenda, job: Any, name: str, pod: Any, move: Any, now: float) -> Any:
+        return None if isinstance(move, Stop) else honest(self, job, name, pod, move, now)
 
     patch.setattr(agenda.Agenda, "_hold_back", hold_back)
 
@@ -205,6 +205,15 @@ def tears_down_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Uninstall, "step", step)
 
 
+def asks_nobody_before_it_stops(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(disruption.Disruptions, "refusal", lambda self, *others, **more: None)
+
+
+def keeps_a_yes_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(disruption, "VALID_SECONDS", 1e9)
+    patch.setattr(disruption.Disruptions, "done", lambda self, name: None)
+
+
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
     (starts_beside_its_predecessor, {"I2"}, 60, None),
@@ -228,6 +237,8 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (launches_at_once_what_is_replaced, {"I11"}, 5, "hdfs"),
     (forgets_what_others_owe, {"I11"}, 5, "cassandra"),
     (lets_go_without_the_last_steps, {"I12"}, 10, "cassandra"),
+    (asks_nobody_before_it_stops, {"I13"}, 0, None),
+    (keeps_a_yes_for_ever, {"I13"}, 0, None),
 ]
 """Each bug with the invariants that see it, the seed to begin with, where it is seen soon, and the
 service if it needs one."""

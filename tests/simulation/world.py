@@ -19,6 +19,7 @@ from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
 from tests.simulation.agent import Agent, Task, Updates
 from tests.simulation.clock import Clock
+from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.judge import Judge
 from tests.simulation.mesos import Master
 from tests.simulation.scheduler import Records, Scheduler
@@ -36,7 +37,8 @@ class World:
         self.clock = Clock(seed)
         self.trace: list[str] = []
         self.records = Records()
-        self.judge = Judge(self.clock, self.records, self.log)
+        self.coordinator = Coordinator(self.clock)
+        self.judge = Judge(self.clock, self.records, self.log, self.coordinator)
         self.spec = spec
         self.master = Master(self.clock, self.judge, self.log, spec.role)
         self.agents = [
@@ -84,6 +86,7 @@ class World:
                 self.target,
                 self.log,
                 self._exited,
+                self.coordinator,
                 self.uninstalling,
             )
         )
@@ -158,7 +161,14 @@ class World:
                 released = self.judge.plans.released
                 released[config, phase] = released.get((config, phase), 0) + 1
         command = ev.Command(f"order-{self._orders}", verb, target, phase, step, parameters or {})
-        self._promises.given(command, self.newest.order(command))
+        answer = self.newest.order(command)
+        if verb is ev.Verb.POD_REPLACE:  # it may have waited for its disruption check
+            answer.add_done_callback(lambda told: self._replaced(target, told))
+        self._promises.given(command, answer)
+
+    def _replaced(self, pod: str, told: "Future[Answer]") -> None:
+        if told.result().status == OK:
+            self.judge.replaced[pod] = self.clock.now
 
     def update(self, pick: int) -> None:
         """The operator starts the scheduler with a changed svc.yml."""
@@ -190,6 +200,7 @@ class World:
         self.log("-- all faults end --")
         self.records.away_until = self.records.slow_until = 0.0
         self.master.drop_operations = 0
+        self.coordinator.heal()
         for scheduler in self.schedulers:
             scheduler.faults.crash_in = None
             scheduler.faults.calls.clear()

@@ -1,6 +1,7 @@
 """How clients connect to the service: its advertised ports, and where they are now."""
 
 from holdfast.api.shapes import EndpointBody
+from holdfast.core.addresses import service_domain
 from holdfast.core.view import View
 
 
@@ -20,8 +21,8 @@ def endpoint_names(view: View) -> list[str]:
 
 
 def domain_of(view: View) -> str:
-    """The domain DC/OS gives to the tasks: no slashes, and dashes for dots (EndpointUtils)."""
-    return f"{view.service.name.replace('/', '').replace('.', '-')}.{view.domains.tasks}"
+    """The domain DC/OS gives to the tasks."""
+    return service_domain(view.service, view.domains)
 
 
 def endpoint_body(view: View, name: str) -> EndpointBody:

@@ -22,7 +22,8 @@ from holdfast.core.commands import FORCE
 from holdfast.core.events import Verb
 
 Force = Annotated[
-    str | None, Query(description="true: also when too many would be down (max-unavailable).")
+    str | None,
+    Query(description="true: also when too many would be down, or its disruption-check says no."),
 ]
 
 
@@ -89,7 +90,8 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     async def restart_pod(name: PodName, force: Force = None) -> Response:
         """Stop the tasks of a pod instance and start them again on the same agent and volumes.
 
-        Refused when more than `max-unavailable` would be down, unless with `force`.
+        Refused when more than `max-unavailable` would be down, or when the `disruption-check` of
+        the pod says no, unless with `force`.
         """
         return await order(Verb.POD_RESTART, name, force)
 
@@ -97,7 +99,8 @@ def add_pods(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
     async def replace_pod(name: PodName, force: Force = None) -> Response:
         """Start a pod instance anew elsewhere, with empty volumes. The old volumes are kept.
 
-        Refused when more than `max-unavailable` would be down, unless with `force`.
+        Refused when more than `max-unavailable` would be down, or when the `disruption-check` of
+        the pod says no, unless with `force`.
         """
         return await order(Verb.POD_REPLACE, name, force)
 

@@ -15,6 +15,7 @@ from sortedcontainers import SortedDict, SortedSet
 from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
+from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.ledger import Ledger
 from holdfast.core.maintenance import rest_reason
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
@@ -61,6 +62,8 @@ class Job:
     config_id: str
     work: Work
     parameters: Mapping[str, str]
+    leaves: bool = False
+    """Whether it is what the instance runs before it goes for good."""
 
     def wanted(self, name: str, start: Start) -> Wanted:
         return Wanted(
@@ -78,9 +81,12 @@ class Job:
 class Agenda:
     """Derives plans from the ledger and makes the moves they call for."""
 
-    def __init__(self, ledger: Ledger, new_id: Callable[[], str]) -> None:
+    def __init__(self, ledger: Ledger, new_id: Callable[[], str], disruptions: Disruptions) -> None:
         self._ledger = ledger
         self._new_id = new_id
+        self._disruptions = disruptions
+        self._held_up: dict[str, Reason] = {}
+        """Why what nobody wants any more still runs, by instance."""
         self._decisions: list[str] = []
         self._progress = Progress()
         self._changes = ledger.follow()
@@ -181,6 +187,7 @@ class Agenda:
     def update(self, now: float) -> bool:
         """Take in what changed, and end what no plan has any more; true if a place was given up."""
         self._look_again(self._alarms.due(now))
+        self._look_again(self._disruptions.due(now))
         self._look_again(self._changes.take())
         gave_up = self.end_unplanned(self._changed, now)
         self._look_again(self._changes.take())
@@ -252,14 +259,14 @@ class Agenda:
         pod = self._ledger.pods.get(name)
         self._alarms.set(name, pod, now)
         former = self._ledger.spec_of(pod) if pod and pod.tasks else None
-        if rank != LAST and pod is not None and (rest := self._rest(rank, pod)) is not None:
+        if rank != LAST and pod is not None and (rest := self._rest(rank, pod, now)) is not None:
             return rest
         first: Reason | None = None
         for job in self._jobs(name):
             move = next_move(job.work, pod, former, now)
             if move is None:
                 continue
-            refused = self._hold_back(job, name, pod, move)
+            refused = self._hold_back(job, name, pod, move, now)
             match move:
                 case _ if refused is not None:
                     first = first or refused
@@ -274,9 +281,9 @@ class Agenda:
                     return Outcome(Reason(f"it is being stopped: {reason}"))
                 case Start(_, _, waits_for):
                     return Outcome(Reason(f"it waits until {waits_for}"), job.wanted(name, move))
-        return Outcome(first)
+        return Outcome(first or self._held_up.get(name))
 
-    def _rest(self, rank: Rank, pod: Pod) -> Outcome | None:
+    def _rest(self, rank: Rank, pod: Pod, now: float) -> Outcome | None:
         """On a host in maintenance an instance is stopped, as the budget allows, and waits."""
         held = pod.reservation
         if held is None or held.hostname not in self._ledger.cordons:
@@ -290,6 +297,9 @@ class Agenda:
             refused = self._too_many_down(pod, most)
             if refused is not None:
                 self._held.add(rank, pod.name, pod.type, most)
+                return Outcome(refused)
+            refused = self._disruptions.refusal(pod, Action.MAINTENANCE, live, why, now)
+            if refused is not None:
                 return Outcome(refused)
             self._stop(pod, Stop(live, why))
             self._note_down(pod.name)
@@ -437,9 +447,12 @@ class Agenda:
         spec = ledger.configs[config_id].pod(pod_type)
         restart = pod.restart if pod is not None and plan == RECOVERY and not anew else ""
         work = Work(spec, step.tasks, aim, recovers, restart)
-        return Job(index, config_id, work, orders.parameters if is_run else {})
+        parameters = orders.parameters if is_run else {}
+        return Job(index, config_id, work, parameters, plan == DECOMMISSION)
 
-    def _hold_back(self, job: Job, name: str, pod: Pod | None, move: Move) -> Reason | None:
+    def _hold_back(
+        self, job: Job, name: str, pod: Pod | None, move: Move, now: float
+    ) -> Reason | None:
         """Why the move must not be made although the plan is ready for it."""
         if isinstance(move, Start):
             short = self.shortage.of(job.work.spec, move.tasks)
@@ -448,12 +461,16 @@ class Agenda:
             return None if move.join else self._predecessor(name)
         if not isinstance(move, Stop) or pod is None:
             return None
+        if job.leaves:
+            return self._disruptions.refusal(pod, Action.DECOMMISSION, move.tasks, move.reason, now)
         if job.work.recovers and move.reason != job.work.restart:
-            return None
+            return None  # a failure does not ask
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
             return Reason(short)  # what runs is not stopped for what could not be started
-        return self._too_many_down(pod, job.work.spec.max_unavailable)
+        return self._too_many_down(pod, job.work.spec.max_unavailable) or self._disruptions.refusal(
+            pod, Action.RESTART, move.tasks, move.reason, now
+        )
 
     def _too_many_down(self, pod: Pod, most: int) -> Reason | None:
         """Why the instance must not be stopped, as others are down; None when it may be."""
@@ -492,6 +509,7 @@ class Agenda:
         """
         ledger = self._ledger
         for _, name in sorted(self._ranked(names)):
+            self._held_up.pop(name, None)
             pod = ledger.pods.get(name)
             if pod is None or not pod.tasks:
                 continue
@@ -502,7 +520,7 @@ class Agenda:
             planned = any_plan_tasks(ledger.service, pod.type, pod.index)
             extra = {t.name for t in pod.tasks if t.name not in planned}
             if any(t.name in extra and (t.live or t.reached) for t in pod.tasks):
-                self._end(pod, extra)
+                self._end(pod, extra, now)
         orders = ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
         leaving = ledger.leaving()
         if leaving is None or orders.interrupted or leaving.name in orders.phases:
@@ -519,23 +537,37 @@ class Agenda:
         self._ledger.put_pod(stays)
         return stays
 
-    def _end(self, pod: Pod, names: Container[str]) -> None:
+    def _end(self, pod: Pod, names: Container[str], now: float) -> None:
         """Stop tasks for good; should a plan have them again, they are deployed anew."""
+        live = tuple(t.name for t in pod.tasks if t.live and t.name in names)
+        if self._must_stay(pod, Action.RESTART, Stop(live, "no plan has it any more"), now):
+            return
         tasks = tuple(replace(t, reached=None) if t.name in names else t for t in pod.tasks)
         ended = replace(pod, tasks=tasks, deployed=None)
         if self._ledger.is_deployed(ended, self._ledger.target_id):
             ended = replace(ended, deployed=self._ledger.target_id)
         if ended != pod:
             self._ledger.put_pod(ended)
-        live = tuple(t.name for t in ended.tasks if t.live and t.name in names)
         self._stop(ended, Stop(live, "no plan has it any more"))
+
+    def _must_stay(self, pod: Pod, action: Action, stop: Stop, now: float) -> bool:
+        """Whether nobody wants it any more, and its disruption check does not let it be stopped."""
+        fresh = [t.name for t in pod.tasks if t.name in stop.tasks and t.stopping is None]
+        refusal = self._disruptions.refusal(pod, action, fresh, stop.reason, now)
+        if refusal is not None:
+            self._held_up[pod.name] = refusal
+        return refusal is not None
 
     def _decommission(self, pod: Pod, now: float) -> bool:
         """Kill its tasks, then give its place back; its volumes stay until destroyed by name."""
-        live = tuple(task.name for task in pod.tasks if task.live)
-        if live:
-            self._stop(pod, Stop(live, "it is decommissioned"))
+        self._held_up.pop(pod.name, None)
+        stop = Stop(tuple(t.name for t in pod.tasks if not t.dead), "it is decommissioned")
+        if self._must_stay(pod, Action.DECOMMISSION, stop, now):
             return False
+        if pod.has_live_tasks:
+            self._stop(pod, stop)
+            return False
+        self._disruptions.done(pod.name)
         if pod.reservation is not None:
             uncertain = tuple(task for task in pod.tasks if not task.dead)
             reason = "the instance was decommissioned"
@@ -565,6 +597,7 @@ class Agenda:
             tasks = tuple(
                 replace(t, stopping=stop.reason) if t.name in fresh else t for t in pod.tasks
             )
+            self._disruptions.done(pod.name)
             restart = "" if stop.reason == pod.restart else pod.restart
             self._ledger.put_pod(replace(pod, tasks=tasks, restart=restart))
 

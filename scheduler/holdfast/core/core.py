@@ -13,18 +13,10 @@ from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
 from holdfast.core.allocation import Allocation, launched_tasks
-from holdfast.core.budget import too_many
-from holdfast.core.commands import (
-    FORCE,
-    Refused,
-    destroy_volume,
-    forget_retired,
-    refuse_known,
-    replace_pod,
-    restart_pod,
-)
 from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.demand import Demand, Wish
+from holdfast.core.dispatch import Dispatch
+from holdfast.core.disruption import Disruptions
 from holdfast.core.effects import (
     Accept,
     Acknowledge,
@@ -34,7 +26,6 @@ from holdfast.core.effects import (
     Journalled,
     Kill,
     Reconcile,
-    Reply,
     Revive,
     Suppress,
     Write,
@@ -44,13 +35,8 @@ from holdfast.core.future import not_from_the_future
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
-from holdfast.core.maintenance import end_maintenance, start_maintenance
-from holdfast.core.pause import change as change_pause
-from holdfast.core.plan_commands import order
 from holdfast.core.reconcile import Reconciliation
-from holdfast.core.recover import recover
 from holdfast.core.silence import Silence
-from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
@@ -59,10 +45,8 @@ from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
 from holdfast.core.windows import Windows
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
-from holdfast.plans.derive import RECOVERY, all_plans
 from holdfast.plans.single import has_taken_over
 from holdfast.records import Pod
-from holdfast.recovery.proposal import proposal
 
 KILL_AGAIN_SECONDS = 5.0
 """A kill is sent again until the task is known to be dead: calls are delivered at most once."""
@@ -108,12 +92,25 @@ class Core:
         self._subscribed_at: float | None = None
         self._waiting: Map[str, Waiting] = Map()
         self._silence = Silence(ledger)
-        self._agenda = Agenda(ledger, new_id)
-        self._failures = Failures(ledger, self._agenda.down, new_id)
-        self._windows = Windows(ledger, self._agenda.down_of)
+        self._disruptions = Disruptions(ledger, settings.domains, new_id)
+        self._agenda = Agenda(ledger, new_id, self._disruptions)
+        self._failures = Failures(ledger, self._agenda.down, new_id, self._disruptions)
+        self._windows = Windows(ledger, self._agenda.down_of, self._disruptions)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections)
         self._uninstall = Uninstall(ledger, shared)
+        self._dispatch = Dispatch(
+            ledger,
+            self._agenda,
+            self._failures,
+            self._disruptions,
+            self._allocation.leftovers,
+            self._uninstall,
+            new_id,
+            self._kill,
+            self._sweep,
+            self._errors,
+        )
         self._counters: dict[str, int] = {}
         self._out: list[Effect] = []
 
@@ -126,7 +123,8 @@ class Core:
         """
         self._out = []
         # Orders come last: they are judged by all that is known by then.
-        for event in sorted(events, key=lambda event: isinstance(event, ev.Command)):
+        taken = [*self._dispatch.take_deferred(), *events]
+        for event in sorted(taken, key=lambda event: isinstance(event, ev.Command)):
             self._take(event, now)
         self._take_back(now)
         self._agenda.set_going(self._windows.going(now))
@@ -138,6 +136,9 @@ class Core:
             self._ask_again(now)
             self._want_offers(now)
         self._out.extend(self._uninstall.step(self._allocation.leftovers.quarantined, now))
+        self._out.extend(self._disruptions.take_questions())
+        for text in self._disruptions.take_decisions():
+            self._decide(text)
         for name, number in tally(self._out):
             self._count(name, number)
         changes = self.ledger.take_writes()
@@ -249,8 +250,9 @@ class Core:
                 self._offers.clear()
                 self._out.extend(self._uninstall.removed())
             case ev.Command():
-                self._command(event, now)
-                self._journal(event, now)
+                self._out.extend(self._dispatch.carry_out(event, now))
+            case ev.DisruptionAnswered():
+                self._disruptions.answered(event, now)
             case ev.ShortageChanged(shortage):
                 self._agenda.set_shortage(shortage)
             case ev.Tick():
@@ -369,89 +371,6 @@ class Core:
         self._out.extend(declines)
         for task_id in settled:
             self._reconciliation.ask(task_id, now)
-
-    def _command(self, event: ev.Command, now: float) -> None:
-        status = 200
-        try:
-            match event.verb:
-                case ev.Verb.UNINSTALL:
-                    text = self._uninstall.order(event.target, now)
-                case ev.Verb.PLAN_FORCE_COMPLETE if self._uninstall.begun:
-                    text = self._uninstall.force(event, now)
-                case _ if self._uninstall.begun:
-                    name = self.ledger.service.name
-                    raise Refused(
-                        409, f"{name} is being uninstalled; nothing else is done any more"
-                    )
-                case ev.Verb.POD_RESTART:
-                    self._keep_budget(event)
-                    text = restart_pod(self.ledger, event.target, self._agenda.shortage)
-                case ev.Verb.POD_REPLACE:
-                    self._keep_budget(event)
-                    text = replace_pod(self.ledger, event.target, self._new_id, now)
-                    self._sweep(now)
-                case ev.Verb.RECOVER:
-                    text = self._recover(event, now)
-                    self._sweep(now)
-                case ev.Verb.POD_PAUSE | ev.Verb.POD_RESUME:
-                    down = self._agenda.down_beside(event.target)
-                    text = change_pause(self.ledger, event, down, self._agenda.shortage)
-                case ev.Verb.VOLUMES_DESTROY:
-                    known = self._allocation.leftovers.quarantined
-                    text = destroy_volume(self.ledger, event.target, known, now)
-                    self._sweep(now)
-                case ev.Verb.ORPHANS_KILL:
-                    refuse_known(self.ledger, event.target)
-                    self._kill(event.target, event.parameters.get("agent"), now)
-                    text = f"task {event.target} is being killed"
-                case ev.Verb.MAINTENANCE_START:
-                    text = start_maintenance(self.ledger, event.target, now)
-                case ev.Verb.MAINTENANCE_END:
-                    text = end_maintenance(self.ledger, event.target)
-                case ev.Verb.STATE_STORE_FILE:
-                    text = store_file(self.ledger, event.target, event.parameters)
-                case ev.Verb.STATE_REFRESH:
-                    text = confirm_records(self.ledger)
-                case ev.Verb.VOLUMES_FORGET:
-                    text = forget_retired(self.ledger, event.target)
-                case _:
-                    self._agenda.renew_orders(now)
-                    plans = all_plans(self._agenda.situation(now, errors=self._errors))
-                    status, text = order(self.ledger, plans, event)
-        except Refused as refusal:
-            self._out.append(Reply(event.id, refusal.status, {"message": str(refusal)}))
-            return
-        self._decide(f"operator: {event.verb} {event.target}")
-        body = {"message": text}
-        if event.target in self.ledger.pods:
-            body["pod"] = event.target
-        self._out.append(Reply(event.id, status, body))
-
-    def _recover(self, event: ev.Command, now: float) -> str:
-        self._failures.renew(now)
-        actions = proposal(self._failures.verdicts.values(), self.ledger.orders.get(RECOVERY))
-        seen = event.parameters["seen"].splitlines()
-        short = self._agenda.shortage
-        return recover(self.ledger, actions, seen, short, self._new_id, now)
-
-    def _journal(self, event: ev.Command, now: float) -> None:
-        """Have the command and its answer, which is the last effect, stored with its changes."""
-        reply = self._out[-1]
-        assert isinstance(reply, Reply)
-        entry = self.ledger.journal_command(event, reply, now)
-        self._out.append(Journalled(now, entry.by, entry.what, entry.status, entry.text))
-
-    def _keep_budget(self, event: ev.Command) -> None:
-        """Refuse an order that takes down too many, unless the operator insists."""
-        if event.parameters.get(FORCE) == "true" or event.target not in self.ledger.pods:
-            return
-        broken = too_many(
-            self.ledger.service, self._agenda.down_of, (event.target,), self._agenda.going()
-        )
-        if broken is not None:
-            raise Refused(
-                409, f"{broken}. Nothing was changed. Wait until it is up, or insist with --force"
-            )
 
     # -- decisions ----------------------------------------------------------------------------
 

@@ -108,6 +108,17 @@ class InspectAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class AskDisruption:
+    """Ask the URL of a disruption check, with `question` as JSON; `DisruptionAnswered` is the
+    answer to `id`, and comes in any case."""
+
+    id: str
+    service: str
+    url: str
+    question: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to the command `id`: an HTTP status and a JSON body."""
 
@@ -156,4 +167,5 @@ CALL_TYPES = (
     *(Kill, Reconcile, Teardown, UpdateFramework),
 )
 Ack = Acknowledge | AcknowledgeOperation
-Effect = Write | Wipe | Call | Ack | InspectAgent | Reply | Decision | Journalled
+Question = InspectAgent | AskDisruption
+Effect = Write | Wipe | Call | Ack | Question | Reply | Decision | Journalled

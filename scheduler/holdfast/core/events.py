@@ -92,6 +92,17 @@ class AgentInspected:
 
 
 @dataclass(frozen=True, slots=True)
+class DisruptionAnswered:
+    """Whether a disruption check of the service lets that happen it was asked about, or the
+    `reason` why not."""
+
+    id: str
+    service: str
+    allowed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ShortageChanged:
     """Other secrets than before are missing, or none any more."""
 
@@ -180,6 +191,7 @@ Event = (
     | AgentFailed
     | CallFailed
     | AgentInspected
+    | DisruptionAnswered
     | ShortageChanged
     | FrameworkRemoved
     | Tick

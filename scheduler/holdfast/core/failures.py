@@ -1,9 +1,12 @@
 """Decisions about failed pod instances: made when something changes, and carried out when due."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from holdfast.core.commands import replace_pod
+from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.ledger import Ledger
+from holdfast.core.outcome import Reason
 from holdfast.plans.derive import RECOVERY
 from holdfast.plans.orders import Orders
 from holdfast.plans.single import REPLACE
@@ -16,6 +19,8 @@ SETTLE_SECONDS = 60.0
 """After a subscription, how long agents may take to offer what they have: an instance that is down
 on record may only wait for that."""
 
+BY_POLICY = "replaced by policy"
+
 
 class Failures:
     """Follows the records of a ledger, and replaces what is due."""
@@ -25,24 +30,39 @@ class Failures:
         ledger: Ledger,
         down: Mapping[str, Collection[str]],
         new_id: Callable[[], str],
+        disruptions: Disruptions,
     ) -> None:
         """`down` are, by pod type, the instances that do not serve; it is kept up to date."""
         self._ledger = ledger
         self._down = down
         self._new_id = new_id
+        self._disruptions = disruptions
         self._changes = ledger.follow()
         self._basis: object = None
         self._failures: dict[str, Failure] = {}
         self._replacing: dict[str, set[str]] = {}
         self._decisions: list[str] = []
-        self.verdicts: Mapping[str, Verdict] = {}
-        """By pod instance; another mapping whenever something changes."""
+        self._verdicts: Mapping[str, Verdict] = {}
+        self._held_up: dict[str, Reason] = {}
+        """Why those are not replaced whose time has come."""
         self.disaster: str | None = None
 
     def take_decisions(self) -> list[str]:
         """What was decided since the last call, in words."""
         decisions, self._decisions = self._decisions, []
         return decisions
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """By pod instance."""
+        if not self._held_up:
+            return self._verdicts
+        return {
+            name: replace(each, reason=f"{each.reason}; but {self._held_up[name].text}")
+            if name in self._held_up
+            else each
+            for name, each in self._verdicts.items()
+        }
 
     def act(
         self, subscribed: float | None, unanswered: Callable[[str], bool], now: float
@@ -53,15 +73,17 @@ class Failures:
         Mesos still owes an answer about a task. What is not known is not acted on.
         """
         replaced: list[str] = []
+        self._held_up = {}
         self.renew(now)
         while subscribed is not None:
             due = next(
                 (
                     each
-                    for each in self.verdicts.values()
+                    for each in self._verdicts.values()
                     if each.choice is Choice.REPLACE
                     and self._earliest(each, subscribed) <= now
                     and not any(unanswered(task.id) for task in self._ledger.pods[each.pod].tasks)
+                    and self._may_go(each, now)
                 ),
                 None,
             )
@@ -80,9 +102,19 @@ class Failures:
         settle = SETTLE_SECONDS if policy is None else min(SETTLE_SECONDS, policy.timeout)
         return max(deadline, subscribed + settle)
 
+    def _may_go(self, due: Verdict, now: float) -> bool:
+        """Whether its disruption check lets it be replaced, if any of it may still run."""
+        pod = self._ledger.pods[due.pod]
+        tasks = [task.name for task in pod.tasks if not task.dead]
+        refusal = self._disruptions.refusal(pod, Action.REPLACE, tasks, BY_POLICY, now)
+        if refusal is not None:
+            self._held_up[due.pod] = refusal
+        return refusal is None
+
     def _replace(self, due: Verdict, now: float) -> None:
+        self._disruptions.done(due.pod)
         marked = self._failures[due.pod].cause is Cause.MARKED_GONE
-        reason = due.reason if marked else f"replaced by policy: {due.reason}"
+        reason = due.reason if marked else f"{BY_POLICY}: {due.reason}"
         text = replace_pod(self._ledger, due.pod, self._new_id, now, reason)
         if not marked:
             self._ledger.put_history(self._ledger.history.with_replacement(now))
@@ -102,7 +134,7 @@ class Failures:
         if self._failures or self.disaster:
             self._note_disaster(now)
         self._basis = orders, self._ledger.history
-        if not self._failures and not self.verdicts:
+        if not self._failures and not self._verdicts:
             return
         situation = Situation(
             self._failures,
@@ -112,12 +144,12 @@ class Failures:
             self.disaster,
             self._paused(orders),
         )
-        before = self.verdicts
-        self.verdicts = {
+        before = self._verdicts
+        self._verdicts = {
             name: verdict(name, self._ledger.service.pod(_type(name)), situation)
             for name in self._failures
         }
-        for name, each in self.verdicts.items():
+        for name, each in self._verdicts.items():
             if each != before.get(name):
                 left = max(0.0, (each.deadline or now) - now)
                 text = f"{each} (in {left:.0f} s)" if each.deadline else str(each)

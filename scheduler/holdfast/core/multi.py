@@ -252,6 +252,10 @@ class Composite:
                     text = f"there is no service {event.service!r} here; nothing was changed"
                     self._out.append(ef.Reply(event.id, 404, {"message": text}))
                 return
+            case ev.DisruptionAnswered():
+                if event.service in inboxes:
+                    inboxes[event.service].append(event)
+                return
             case ev.HostService():
                 self._orders.append(event)
                 return

@@ -6,6 +6,7 @@ data would stay; an instance on an agent that goes down waits for its return.
 """
 
 from holdfast.core.budget import Down, too_many
+from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.effects import AcceptInverse, Call, Decision, DeclineInverse, Effect
 from holdfast.core.ledger import Ledger
 from holdfast.core.upkeep import Answered, Window
@@ -25,8 +26,9 @@ WITHDRAWN_SECONDS = 600.0
 class Windows:
     """Answers inverse offers. Accepted windows are in the ledger, everything else is asked anew."""
 
-    def __init__(self, ledger: Ledger, down_of: Down) -> None:
+    def __init__(self, ledger: Ledger, down_of: Down, disruptions: Disruptions) -> None:
         self._ledger = ledger
+        self._disruptions = disruptions
         self._down_of = down_of
         self._open: dict[str, InverseOffer] = {}
         self._sent: dict[str, InverseOffer] = {}
@@ -72,17 +74,25 @@ class Windows:
         return frozenset(w.agent_id for w in windows if w.start - LEAD_SECONDS <= now)
 
     def answer(self, now: float) -> list[Effect]:
-        """The answers to all open questions, earlier windows first."""
+        """The answers to all open questions, earlier windows first.
+
+        Those wait that a disruption check is to be asked about.
+        """
         effects: list[Effect] = []
+        waiting: dict[str, InverseOffer] = {}
         for offer in sorted(
             self._open.values(), key=lambda o: (o.unavailability.start, o.agent_id)
         ):
-            self._sent[offer.agent_id] = offer
-            effects += self._answer(offer, now)
-        self._open.clear()
+            answer = self._answer(offer, now)
+            if answer is None:
+                waiting[offer.agent_id] = offer
+            else:
+                self._sent[offer.agent_id] = offer
+                effects += answer
+        self._open = waiting
         return effects
 
-    def _answer(self, offer: InverseOffer, now: float) -> list[Effect]:
+    def _answer(self, offer: InverseOffer, now: float) -> list[Effect] | None:
         when = offer.unavailability
         window = Window(offer.agent_id, when.start, when.end)
         names = self._ledger.index.on_agent(offer.agent_id)
@@ -93,23 +103,47 @@ class Windows:
             for name in self._ledger.index.on_agent(other.agent_id)
         ]
         broken = too_many(self._ledger.service, self._down_of, names, others)
-        refusal = str(broken) if broken else ""
+        refusal = str(broken) if broken else self._checked(offer.agent_id, names, now)
+        if refusal is None:
+            return None
         known = self._ledger.windows.get(offer.agent_id)
-        if broken is None and known != window:
+        if not refusal and known != window:
             self._ledger.put_window(window)
-        elif broken is not None and known is not None:
+        elif refusal and known is not None:
             self._ledger.drop_window(offer.agent_id)
         answered = Answered(window, self._hostname(offer.agent_id), refusal)
         before = self.answers.get(offer.agent_id)
         self.answers[offer.agent_id] = answered
         call: Effect
-        if broken is None:
+        if not refusal:
+            for name in names:
+                self._disruptions.done(name)
             call = AcceptInverse((offer.id,), ACCEPTED_SECONDS)
         else:
             call = DeclineInverse((offer.id,), DECLINED_SECONDS)
         if before is not None and (before.window, before.refusal) == (window, refusal):
             return [call]
         return [call, Decision(_words(answered, names, now))]
+
+    def _checked(self, agent_id: str, names: tuple[str, ...], now: float) -> str | None:
+        """Why disruption checks do not let the agent go, empty if they do; None before they answer.
+
+        All are asked at once, so that no answer is old when the last one comes.
+        """
+        why = f"its agent {self._hostname(agent_id)} is to be taken down"
+        refusals = {}
+        for name in names:
+            pod = self._ledger.pods[name]
+            live = [task.name for task in pod.tasks if task.live]
+            refused = self._disruptions.refusal(
+                pod, Action.MAINTENANCE, live, why, now, in_turn=False
+            )
+            if refused is not None:
+                refusals[name] = refused
+        for name, refused in refusals.items():
+            if refused.until is not None:
+                return f"{name}: {refused.text}"
+        return None if refusals else ""
 
     def _hostname(self, agent_id: str) -> str:
         for name in self._ledger.index.on_agent(agent_id):

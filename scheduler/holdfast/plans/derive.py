@@ -218,12 +218,14 @@ def decommission_phase(situation: Situation, pod: Pod) -> Phase:
     orders = situation.orders.get(DECOMMISSION, Orders(DECOMMISSION))
     service, spec_of, now = situation.service, situation.spec_of, situation.now
     steps = list(leaving_steps(service, spec_of, pod, orders, now))
+    reason = situation.reasons.get(pod.name, "")
     steps += [
         Step(
             f"kill-{pod.name}-{task.name}",
             pod.name,
             (task.name,),
             Status.COMPLETE if task.dead else Status.IN_PROGRESS,
+            "" if task.dead else reason,
         )
         for task in pod.tasks
     ]

@@ -64,6 +64,7 @@ def _running_part(pod: PodSpec) -> PodSpec:
         max_unavailable=1,
         after_replace=(),
         replacement=None,
+        disruption_check=None,
         resource_sets=tuple(each for each in pod.resource_sets if each.id in used),
     )
 

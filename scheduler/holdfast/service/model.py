@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
+from holdfast.service.disruption_model import DisruptionCheck
 from holdfast.service.extra_model import EndpointSpec, RuleSpec
 from holdfast.service.failure_model import USUAL_DISASTER, DisasterSpec, ReplacementPolicy
 
@@ -382,7 +383,8 @@ class PodSpec:
     `shared_volumes` are those of the pod itself, seen by all its tasks. `pre_reserved_role` is the
     role the agent's resources are reserved for by its operator. At most `max_unavailable`
     instances are taken down at a time by what the scheduler does on purpose. Without `replacement`
-    failed instances wait for an operator.
+    failed instances wait for an operator. `disruption_check` is asked before anything of an
+    instance is stopped on purpose.
     """
 
     type: str
@@ -408,6 +410,7 @@ class PodSpec:
     shm_size_mb: int | None = None
     after_replace: tuple[AfterReplaceSpec, ...] = ()
     replacement: ReplacementPolicy | None = None
+    disruption_check: DisruptionCheck | None = None
 
     @property
     def uses_host_ports(self) -> bool:

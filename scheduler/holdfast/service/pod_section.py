@@ -12,6 +12,7 @@ from holdfast.service.container_section import (
     read_seccomp,
     read_secrets,
 )
+from holdfast.service.disruption_section import read_disruption_check
 from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.failure_section import read_replacement
 from holdfast.service.model import (
@@ -97,6 +98,7 @@ def read_pod(
         shm_size_mb=read_shm_size(section),
         after_replace=_after_replace(section, type_),
         replacement=read_replacement(section, replacement),
+        disruption_check=read_disruption_check(section),
     )
     _check_together(section, pod, owners)
     _check_own_containers(section, pod, owners)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.service import vocabulary
+from holdfast.service.disruption_section import check_variables
 from holdfast.service.extra_section import read_endpoints, read_rules
 from holdfast.service.failure_section import read_disaster, read_replacement
 from holdfast.service.model import PodSpec, PortSpec, ServiceSpec
@@ -47,6 +48,7 @@ def read_service(
         zookeeper = scheduler.words("zookeeper", zookeeper)
         _check_zookeeper(scheduler, zookeeper)
     _check_restarts(section, pods)
+    check_variables(section, pods)
     deploy, plans = read_plans(section, pods)
     return ServiceSpec(
         name=name,

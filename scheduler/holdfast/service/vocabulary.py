@@ -1,9 +1,9 @@
 """The keys of svc.yml.
 
 The format is that of dcos-commons (its `Raw*Spec` classes), with `endpoints`, `validation`,
-`hooks`, `after-replace`, `max-unavailable`, `replacement-failure-policy`, `disaster`, the `order`
-of phases and volumes of type PATH added beside it. Keys read here that the rest of the program
-cannot carry out yet are refused by `holdfast.service.support`, after reading.
+`hooks`, `after-replace`, `max-unavailable`, `disruption-check`, `replacement-failure-policy`,
+`disaster`, the `order` of phases and volumes of type PATH added beside it. Keys read here that the
+rest of the program cannot carry out yet are refused by `holdfast.service.support`, after reading.
 """
 
 from holdfast.service.section import Keys
@@ -28,7 +28,7 @@ POD = Keys(
         *("image", "networks", "volume", "volumes", "host-volumes", "external-volumes"),
         *("secrets", "resource-sets", "pre-reserved-role", "share-pid-namespace"),
         *("seccomp-unconfined", "seccomp-profile-name", "ipc-mode", "shm-size"),
-        *("tasks", "hooks", "after-replace", "replacement-failure-policy"),
+        *("tasks", "hooks", "after-replace", "replacement-failure-policy", "disruption-check"),
     ),
     ignored={
         "user": "is ignored: all pods run as `scheduler.user`; set that, and remove the key",
@@ -40,6 +40,7 @@ REPLACEMENT = Keys(
     ("permanent-failure-timeout-secs", "min-replace-delay-secs", "max-replacements-per-hour")
 )
 DISASTER = Keys(("lost-pods-percent", "lost-agents", "window-secs"))
+DISRUPTION_CHECK = Keys(("url",))
 HOOKS = Keys(("create", "replace"))
 HOOK = Keys(("cmd", "timeout"))
 AFTER_REPLACE = Keys(("restart", "index-below"))

@@ -58,8 +58,8 @@ def engine() -> Iterator["Engine[MultiView]"]:
     settings = LaunchSettings("http://s/e.pyz", "s", 8080)
     core = Composite({}, settings, lambda: next(ids), "ours", 0, 0.0)
 
-    def ask(question: ef.InspectAgent) -> None:
-        raise AssertionError("there are no agents")
+    def ask(question: ef.Question) -> None:
+        raise AssertionError("there are neither agents nor checks")
 
     engine = Engine(core, MemoryStore(), Link(), lambda: next(ids), ask)
     thread = threading.Thread(target=engine.run)

@@ -127,6 +127,7 @@ def _pod(pod: PodSpec) -> Yaml:
             {"restart": each.restart, "index-below": each.index_below} for each in pod.after_replace
         ],
         "replacement-failure-policy": _replacement(pod.replacement) or "none",
+        "disruption-check": {"url": pod.disruption_check.url} if pod.disruption_check else None,
     }
 
 

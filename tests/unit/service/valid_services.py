@@ -7,6 +7,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
+from holdfast.service.disruption_model import DisruptionCheck
 from holdfast.service.extra_model import EndpointSpec, RuleSpec
 from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 from holdfast.service.model import (
@@ -194,6 +195,10 @@ REPLACEMENT = st.builds(
     ReplacementPolicy, st.integers(1, 9000), st.integers(0, 900), st.integers(1, 9)
 )
 
+DISRUPTION_CHECK = st.sampled_from(["http://a", "https://${POD_INSTANCE}.a:443/go?x=$$"]).map(
+    DisruptionCheck
+)
+
 
 @st.composite
 def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
@@ -251,6 +256,7 @@ def pods(draw: st.DrawFn, type_: str, number: int) -> PodSpec:
             for _ in range(draw(st.integers(0, 2)))
         ),
         replacement=draw(st.none() | REPLACEMENT),
+        disruption_check=draw(st.none() | DISRUPTION_CHECK),
     )
 
 
