@@ -16,6 +16,7 @@ from holdfast.api.multi import MultiSource, framework_app
 from holdfast.api.openapi import NOBODY, ROLE
 from holdfast.api.source import ServiceSource
 from holdfast.framework import Framework
+from holdfast.vitals import Vitals
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 HEADING = "## Every route\n"
@@ -45,7 +46,7 @@ def document() -> Document:
 def framework_document() -> Document:
     """What one of many services answers there, but for the paths of each service."""
     framework = Framework("many", "root", "many-principal", "zk:2181")
-    return framework_app(cast(MultiSource, None), {}, framework, ANSWER_SECONDS).openapi()
+    return framework_app(cast(MultiSource, None), {}, framework, ANSWER_SECONDS, Vitals).openapi()
 
 
 def page(text: str) -> str:

@@ -1,6 +1,6 @@
 """What a process leads, one service or many, as the rest of the process sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,10 @@ from starlette.types import ASGIApp
 
 from holdfast.api.credentials import CredentialsFile
 from holdfast.api.orphan_routes import AskMaster
+from holdfast.api.shapes import MetricsBody
 from holdfast.engine import Decides, Engine
 from holdfast.service.model import ServiceSpec
+from holdfast.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Leading:
     """The core that decides, and what the rest of the process asks of it, from any thread.
 
     `configs` are the configurations that need secrets delivered, None when nothing is launched any
-    more; `ended` is whether there is no framework, and none to be made. `app` is the API.
+    more; `ended` is whether there is no framework, and none to be made. `app` is the API, `metrics`
+    are those of each service with its name, or with "" of the only one.
     """
 
     core: Decides[Any]
@@ -26,9 +29,16 @@ class Leading:
     suppressed_roles: Callable[[], Sequence[str]]
     gpus: Callable[[], bool]
     app: Callable[
-        [Engine[Any], Mapping[str, bytes], CredentialsFile | None, AskMaster],
+        [
+            Engine[Any],
+            Mapping[str, bytes],
+            CredentialsFile | None,
+            AskMaster,
+            Callable[[], Vitals],
+        ],
         ASGIApp,
     ]
+    metrics: Callable[[Engine[Any], float], Iterable[tuple[str, MetricsBody]]]
     configs: Mapping[str, ServiceSpec] | None
     deregisters: Callable[[], bool] = lambda: False
     ended: bool = False

@@ -20,7 +20,7 @@ import structlog
 from holdfast import heap
 from holdfast.agents import AgentInspector
 from holdfast.api.app import create_app
-from holdfast.api.codahale import codahale
+from holdfast.api.codahale import of_service
 from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import effects as ef
@@ -55,6 +55,7 @@ from holdfast.settings import BadSettings, Settings, ignored, read_settings
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
 from holdfast.statsd import Reporter
+from holdfast.vitals import Vitals
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast.zk_settings import ZkSettings, ZkSettingsError
 from holdfast_executor import archive
@@ -369,6 +370,7 @@ def _lead(
         {name: executor},
         _credentials(options),
         lambda roles: ask_master(access, connection.master_url, roles),
+        lambda: Vitals(store.connected, server.certificate_ends),
     )
     server = ApiServer(app, options.host, options.port, options.tls)
     try:
@@ -379,8 +381,8 @@ def _lead(
     if settings.package.name:
         log.info("installed by a package", **asdict(settings.package))
     reporter = None
-    if settings.statsd and service is not None:
-        reporter = Reporter(settings.statsd, lambda: codahale(engine, time.time()))
+    if settings.statsd:
+        reporter = Reporter(settings.statsd, lambda: led.metrics(engine, time.time()))
         reporter.start()
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
@@ -443,9 +445,10 @@ def _lead_one(
         roles=lambda: subscribed_roles(ledger),
         suppressed_roles=lambda: subscribed_roles(ledger) if core.suppressed else (),
         gpus=lambda: uses_gpus(ledger.service),
-        app=lambda engine, artifacts, credentials, ask_master: create_app(
-            engine, artifacts, credentials=credentials, ask_master=ask_master
+        app=lambda engine, artifacts, credentials, ask_master, vitals: create_app(
+            engine, artifacts, credentials=credentials, ask_master=ask_master, vitals=vitals
         ),
+        metrics=lambda engine, now: [("", of_service(engine.view, engine.offers_timer, now))],
         configs=ledger.configs if ledger.uninstalling is None else None,
         deregisters=lambda: core.deregisters,
         ended=ledger.uninstalling is not None and ledger.framework_id is None,

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from holdfast.api.codahale import of_service
 from holdfast.api.multi import create_multi_app
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.multi import MULTI_PATH, Composite
@@ -72,8 +73,17 @@ def lead_many(
         roles=lambda: core.roles,
         suppressed_roles=lambda: core.suppressed_roles,
         gpus=lambda: core.gpus,
-        app=lambda engine, artifacts, credentials, ask_master: create_multi_app(
-            engine, artifacts, framework, credentials=credentials, ask_master=ask_master
+        app=lambda engine, artifacts, credentials, ask_master, vitals: create_multi_app(
+            engine,
+            artifacts,
+            framework,
+            credentials=credentials,
+            ask_master=ask_master,
+            vitals=vitals,
+        ),
+        metrics=lambda engine, now: (
+            (name, of_service(view, engine.offers_timer, now))
+            for name, view in engine.view.services.items()
         ),
         configs={
             f"{name}:{id_}": spec for (name, id_), spec in core.view(time.time()).configs.items()

@@ -95,7 +95,6 @@ class Settings:
             "ENABLE_BACKOFF": self.conduct.backoff != USUAL.backoff,
             "IMPLICIT_RECONCILIATION_PERIOD_MS": self.conduct.reconciliation != PERIOD,
             "DISABLE_SUPPRESS": not self.conduct.suppress,
-            "STATSD_UDP_HOST": self.statsd is not None,
         }
         return [name for name, is_set in given.items() if is_set]
 

@@ -1,12 +1,13 @@
 """Metrics pushed to a StatsD server over UDP, under the names of `/v1/metrics`.
 
 As in dcos-commons everything is sent as a gauge: the values are those of this moment, and a lost
-datagram is made good by the next.
+datagram is made good by the next. What is of one service of many has its name as a tag, in the form
+of DogStatsD, which most servers of today read.
 """
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -25,22 +26,26 @@ class Target:
     interval: float
 
 
-def lines(metrics: MetricsBody) -> Iterator[str]:
-    """The metrics as StatsD's gauges; of a timer each number."""
+def lines(metrics: MetricsBody, service: str = "") -> Iterator[str]:
+    """The metrics as StatsD's gauges, of a timer each number; those of a `service` are tagged."""
+    tag = f"|#service:{service}" if service else ""
     for name, gauge in metrics["gauges"].items():
-        yield f"{name}:{gauge['value']:g}|g"
+        yield f"{name}:{gauge['value']:g}|g{tag}"
     for name, counter in metrics["counters"].items():
-        yield f"{name}:{counter['count']:d}|g"
+        yield f"{name}:{counter['count']:d}|g{tag}"
     for name, timer in metrics["timers"].items():
         for key, value in timer.items():
             if not isinstance(value, str):
-                yield f"{name}.{key}:{value:.6g}|g"
+                yield f"{name}.{key}:{value:.6g}|g{tag}"
 
 
 class Reporter:
     """Sends the metrics from a thread of its own until it is stopped."""
 
-    def __init__(self, target: Target, metrics: Callable[[], MetricsBody]) -> None:
+    def __init__(
+        self, target: Target, metrics: Callable[[], Iterable[tuple[str, MetricsBody]]]
+    ) -> None:
+        """`metrics` gives those of each service with its name, or with "" of the only one."""
         self._target = target
         self._metrics = metrics
         self._stop = threading.Event()
@@ -65,8 +70,9 @@ class Reporter:
             found = socket.getaddrinfo(self._target.host, self._target.port, type=socket.SOCK_DGRAM)
             family, kind, protocol, _, address = found[0]
             with socket.socket(family, kind, protocol) as udp:
-                for line in lines(self._metrics()):
-                    udp.sendto(line.encode(), address)
+                for service, metrics in self._metrics():
+                    for line in lines(metrics, service):
+                        udp.sendto(line.encode(), address)
         except OSError as error:
             if not self._failing:
                 log.warning("metrics cannot be sent; trying on", to=where, error=str(error))

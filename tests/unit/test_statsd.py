@@ -29,7 +29,9 @@ def test_they_arrive_until_it_is_stopped() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.settimeout(10)
-        reporter = Reporter(Target("127.0.0.1", server.getsockname()[1], 0.01), lambda: BODY)
+        reporter = Reporter(
+            Target("127.0.0.1", server.getsockname()[1], 0.01), lambda: [("", BODY)]
+        )
         reporter.start()
         try:
             received = {server.recv(1000).decode() for _ in range(15)}
@@ -41,10 +43,10 @@ def test_they_arrive_until_it_is_stopped() -> None:
 def test_what_fails_is_tried_again() -> None:
     failing = [True]
 
-    def metrics() -> MetricsBody:
+    def metrics() -> list[tuple[str, MetricsBody]]:
         if failing:
             raise OSError(failing.pop())
-        return BODY
+        return [("one", BODY)]
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
@@ -52,7 +54,7 @@ def test_what_fails_is_tried_again() -> None:
         reporter = Reporter(Target("127.0.0.1", server.getsockname()[1], 0.01), metrics)
         reporter.start()
         try:
-            assert server.recv(1000) == b"connected:1|g"
+            assert server.recv(1000) == b"connected:1|g|#service:one"
         finally:
             reporter.stop()
         assert not failing

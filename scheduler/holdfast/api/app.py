@@ -1,6 +1,6 @@
 """The HTTP API as an ASGI application."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 import structlog
@@ -16,6 +16,7 @@ from holdfast.api.openapi import DocumentedApi
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
+from holdfast.vitals import Vitals
 
 log = structlog.get_logger("holdfast.api")
 
@@ -27,14 +28,15 @@ def create_app(
     credentials: CredentialsFile | None = None,
     *,
     ask_master: AskMaster = no_master,
+    vitals: Callable[[], Vitals] = Vitals,
 ) -> FastAPI:
     """The API over a running service. `artifacts` are the files agents fetch, by name.
 
     Every error is JSON, `{"message": ...}`. `answer_seconds` is how long a command waits for the
-    engine; `ask_master` asks the leading master what it has. Without `credentials` everybody may
-    do everything.
+    engine; `ask_master` asks the leading master what it has, `vitals` tells how
+    the process is. Without `credentials` everybody may do everything.
     """
-    app = open_app(source, artifacts, answer_seconds, ask_master)
+    app = open_app(source, artifacts, answer_seconds, ask_master, vitals)
     app.add_middleware(Access, source=source, credentials=credentials)
     return app
 
@@ -44,6 +46,7 @@ def open_app(
     artifacts: Mapping[str, bytes],
     answer_seconds: float,
     ask_master: AskMaster,
+    vitals: Callable[[], Vitals],
     below: str = "",
 ) -> FastAPI:
     """The same for whoever has found out who asks, and has set `caller`.
@@ -51,7 +54,9 @@ def open_app(
     `below` is the path under which it is served.
     """
     app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.", below)
-    app.include_router(api_router(source, artifacts, answer_seconds, ask_master=ask_master))
+    app.include_router(
+        api_router(source, artifacts, answer_seconds, ask_master=ask_master, vitals=vitals)
+    )
     return app
 
 

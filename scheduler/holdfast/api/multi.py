@@ -1,5 +1,6 @@
 """The API of a framework of many services: each has the paths of a single one, further down."""
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -23,11 +24,14 @@ from holdfast.api.answers import (
     as_json,
     done,
     ok,
+    ok_text,
 )
 from holdfast.api.app import new_app, open_app
+from holdfast.api.codahale import of_many
 from holdfast.api.credentials import CredentialsFile
 from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
+from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.multi_bodies import SERVICE_BODY, given_service
 from holdfast.api.names import Unknown
 from holdfast.api.orphan_routes import AskMaster, no_master
@@ -45,6 +49,7 @@ from holdfast.eventlog import EventLog
 from holdfast.framework import Framework
 from holdfast.service.redact import NOT_SHOWN, looks_secret
 from holdfast.timing import Timer
+from holdfast.vitals import Vitals
 
 SERVICE_PREFIX = "/v1/service/"
 
@@ -149,24 +154,29 @@ def create_multi_app(
     answer_seconds: float = ANSWER_SECONDS,
     credentials: CredentialsFile | None = None,
     ask_master: AskMaster = no_master,
+    vitals: Callable[[], Vitals] = Vitals,
 ) -> ASGIApp:
     """The API over many services. `artifacts` are the files agents fetch, by name.
 
-    `ask_master` and `credentials` are those of `create_app`; roles hold for all services.
+    `ask_master`, `vitals` and `credentials` are those of `create_app`; roles hold for all services.
     """
-    app = framework_app(source, artifacts, framework, answer_seconds)
-    one = open_app(ChosenService(source), {}, answer_seconds, ask_master, SERVICE_PREFIX)
+    app = framework_app(source, artifacts, framework, answer_seconds, vitals)
+    one = open_app(ChosenService(source), {}, answer_seconds, ask_master, vitals, SERVICE_PREFIX)
     return Access(ServicePaths(app, one, source), source, credentials)
 
 
 def framework_app(
-    source: MultiSource, artifacts: Mapping[str, bytes], framework: Framework, answer_seconds: float
+    source: MultiSource,
+    artifacts: Mapping[str, bytes],
+    framework: Framework,
+    answer_seconds: float,
+    vitals: Callable[[], Vitals],
 ) -> FastAPI:
     """What is the framework's own, for whoever has found out who asks."""
     app = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
     router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
     _add_services(router, source, framework, answer_seconds)
-    _add_monitoring(router, source)
+    _add_monitoring(router, source, vitals)
     add_events(router, source)
     add_artifacts(router, artifacts)
     app.include_router(router)
@@ -245,7 +255,20 @@ def _add_services(
         return as_json({"message": answer.body["message"]}, answer.status)
 
 
-def _add_monitoring(router: APIRouter, source: MultiSource) -> None:
+def _add_monitoring(router: APIRouter, source: MultiSource, vitals: Callable[[], Vitals]) -> None:
+    metrics = Metrics(lambda: source.view.services.values(), vitals)
+    text = ok_text("Prometheus text format", 'holdfast_connected{service="/team/web"} 1.0')
+
+    @router.get("/metrics", tags=["monitoring"], responses={200: ok(shapes.MetricsBody)})
+    async def show_metrics() -> Response:
+        """Counters of all services together, and the plans of each, in Codahale's JSON."""
+        return as_json(of_many(source.view, source.offers_timer, time.time()))
+
+    @router.get("/metrics/prometheus", tags=["monitoring"], responses={200: text})
+    async def show_prometheus_metrics() -> Response:
+        """The metrics of all services for Prometheus, each with the label `service`."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
     codes = {
         200: "Nothing is left to do",
         202: "A plan of a service is under way or waits",

@@ -1,7 +1,7 @@
 """The paths of the API: those of dcos-commons, and those of our own beside them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -21,7 +21,7 @@ from holdfast.api.answers import (
     ok,
     ok_text,
 )
-from holdfast.api.codahale import codahale
+from holdfast.api.codahale import of_service
 from holdfast.api.configurations import add_configurations, add_templates
 from holdfast.api.debug_routes import add_debug, add_offers
 from holdfast.api.event_routes import add_events
@@ -39,6 +39,7 @@ from holdfast.api.source import ServiceSource, ask
 from holdfast.api.state_routes import add_state
 from holdfast.api.uninstall_routes import add_retired, add_uninstall
 from holdfast.core.events import Verb
+from holdfast.vitals import Vitals
 
 # The default response keeps FastAPI from documenting validation errors of its own shape.
 ANYTHING_ELSE: Responses = {
@@ -55,6 +56,7 @@ def api_router(
     answer_seconds: float = ANSWER_SECONDS,
     *,
     ask_master: AskMaster,
+    vitals: Callable[[], Vitals],
 ) -> APIRouter:
     """All routes over `source`; `artifacts` are files for agents by name."""
     router = APIRouter(prefix="/v1", default_response_class=Response)
@@ -74,7 +76,7 @@ def api_router(
     add_configurations(router, source)
     add_debug(router, source)
     add_events(router, source)
-    _add_monitoring(router, source)
+    _add_monitoring(router, source, vitals)
     add_templates(router, source)
     add_artifacts(router, artifacts)
     _add_service_endpoints(router, source)
@@ -183,8 +185,8 @@ def _add_service_endpoints(router: APIRouter, source: ServiceSource) -> None:
         return as_json({name: service_endpoints.addresses(view, spec)["address"]})
 
 
-def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
-    metrics = Metrics(source)
+def _add_monitoring(router: APIRouter, source: ServiceSource, vitals: Callable[[], Vitals]) -> None:
+    metrics = Metrics(lambda: [source.view], vitals)
     codes = {
         200: "Running",
         202: "Deploying",
@@ -208,7 +210,7 @@ def _add_monitoring(router: APIRouter, source: ServiceSource) -> None:
     @router.get("/metrics", tags=["monitoring"], responses={200: ok(shapes.MetricsBody)})
     async def show_metrics() -> Response:
         """Counters, gauges and timers in Codahale's JSON, under the names of dcos-commons."""
-        return as_json(codahale(source, time.time()))
+        return as_json(of_service(source.view, source.offers_timer, time.time()))
 
     text = ok_text("Prometheus text format", 'holdfast_connected{service="hello-world"} 1.0')
 

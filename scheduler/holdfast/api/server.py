@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from cryptography import x509
 from starlette.types import ASGIApp
 
 START_SECONDS = 30.0
@@ -38,9 +39,11 @@ class ApiServer:
     ) -> None:
         """`port` 0 takes any free one; `port` tells which after `start`.
 
-        `tls` are the files of the certificate with its chain, and of its key, both PEM.
+        `tls` are the files of the certificate with its chain, and of its key, both PEM;
+        `certificate_ends` is when the certificate does, since the epoch, after `start`.
         """
         self._tls = tls
+        self.certificate_ends: float | None = None
         self.host = host
         self.port = port
         self._app = app
@@ -50,7 +53,7 @@ class ApiServer:
     def start(self) -> None:
         """Listen, then serve in the background. Raises AddressError when it cannot listen."""
         if self._tls:
-            _check_tls(*self._tls)
+            self.certificate_ends = _check_tls(*self._tls)
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
@@ -106,10 +109,13 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _check_tls(certificate: Path, key: Path) -> None:
+def _check_tls(certificate: Path, key: Path) -> float:
+    """When the certificate ends, in seconds since the epoch. Raises AddressError."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+        own = x509.load_pem_x509_certificate(certificate.read_bytes())
+        return own.not_valid_after_utc.timestamp()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise AddressError(
             f"the certificate {certificate} and the key {key} cannot be used: {error}. Both must be"
             " PEM, belong together, and the key must have no passphrase. Tasks run on."
