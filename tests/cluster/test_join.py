@@ -10,9 +10,9 @@ from holdfast.core.launch import (
     executor_info,
     task_infos,
 )
-from holdfast.mesos import calls, operations
+from holdfast.mesos import calls
 from holdfast.mesos.messages import TaskState
-from holdfast.placement.evaluate import Holding, Owner, Placement, join, place
+from holdfast.placement.evaluate import Owner, Placement, join, place
 from holdfast.placement.pool import AgentPool
 from holdfast.records import Pod, Task
 from holdfast.service.model import (
@@ -81,9 +81,9 @@ def test_a_second_task_joins_the_executor_of_the_first(
             lambda offer: AgentPool([offer]).amount(held.resource_id, "cpus") > 0
         )
         found = join(owner, POD, "app-0", held, [second], AgentPool([offer]))
-        assert isinstance(found, Holding), found
-        infos = task_infos(replace(launch, tasks=(second,), holding=found), settings)
-        framework.send(calls.accept([offer.id], [operations.launch(infos)], 0.1))
+        assert isinstance(found, Placement), found
+        infos = task_infos(replace(launch, tasks=(second,), holding=found.holding), settings)
+        framework.send(calls.accept([offer.id], accept_operations(found, infos), 0.1))
         _runs(framework, "task-second")
         (volume,) = held.volumes
         (agent,) = cluster.agents

@@ -491,6 +491,7 @@ class Master:
             self._reconcile([question(task_id, agent_id)])
             return
         known = self.agents[task.agent_id]
+        self._log(f"KILL {task_id} on {known.agent.hostname}")
         known.kills.add(task_id)
         self._forward_kill(known, task_id)
 

@@ -112,7 +112,8 @@ class PlanJudge:
         if former.tasks and not pod.tasks and not lost:
             self._taken_down(former, pod, at_once)  # it is replaced
         if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
-            names = {task.name for task in fresh}
+            by_plans = (*FOR_A_PLAN, FOR_A_FELLOW)  # what is paused is so by an operator
+            names = {t.name for t in fresh if t.stopping and t.stopping.startswith(by_plans)}
             else_well = replace(
                 pod,
                 tasks=tuple(replace(t, stopping=None) if t.name in names else t for t in pod.tasks),

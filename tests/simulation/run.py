@@ -14,9 +14,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from holdfast.service.model import ServiceSpec
 from tests.simulation.faults import KINDS, Fault, plan
 from tests.simulation.services import DATABASES, SCENARIOS, SERVICES, with_check, with_policy
 from tests.simulation.world import World, quiet
+
+POLICY, CHECK = " with a policy", " with a check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,15 @@ def run(
     patience: float | None = None,
     service: str | None = None,
 ) -> Outcome:
-    """One seed from start to quiescence; with its own faults unless some are given.
+    """One seed from start to quiescence; with its own faults and service unless some are given.
 
     What is broken is mended `patience` virtual seconds after the last fault, if not before.
     """
     wait = (5.0, 5.0, 60.0, 300.0)[seed // 7 % 4] if patience is None else patience
-    with_a_policy = service is None and seed % 4 == 3
-    with_a_check = service is None and seed % 5 == 2
-    service = service or _service(seed)
+    service = service or service_of(seed)
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
-        spec = {**SERVICES, **SCENARIOS, **DATABASES}[service]()
-        spec = with_policy(spec, seed) if with_a_policy else spec
-        world = World(seed, with_check(spec) if with_a_check else spec)
+        world = World(seed, _spec(service, seed))
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
         end = (chosen[-1].at if chosen else 0.0) + wait
@@ -71,10 +70,23 @@ def run(
     return Outcome(seed, service, chosen, world.clock.steps, violations, trace, world.clock.now)
 
 
-def _service(seed: int) -> str:
-    """Which service a seed runs."""
+def service_of(seed: int) -> str:
+    """Which service a seed runs, and whether with a policy that replaces instances, and a check."""
     names = sorted(DATABASES if seed % 6 == 5 else SERVICES)
-    return names[(seed // 6 if seed % 6 == 5 else seed) % len(names)]
+    name = names[(seed // 6 if seed % 6 == 5 else seed) % len(names)]
+    return name + (POLICY if seed % 4 == 3 else "") + (CHECK if seed % 5 == 2 else "")
+
+
+def _spec(service: str, seed: int) -> ServiceSpec:
+    spec = {**SERVICES, **SCENARIOS, **DATABASES}[name_of(service)]()
+    if POLICY in service:
+        spec = with_policy(spec, seed)
+    return with_check(spec) if CHECK in service else spec
+
+
+def name_of(service: str) -> str:
+    """Without what is added to it."""
+    return service.removesuffix(CHECK).removesuffix(POLICY)
 
 
 def _do(world: World, fault: Fault) -> None:
@@ -83,23 +95,32 @@ def _do(world: World, fault: Fault) -> None:
 
 
 def shrink(outcome: Outcome, budget_seconds: float = 60.0) -> Outcome:
-    """The same violation with as few faults as can be found within the time given."""
+    """The same violation with as few faults and orders as can be found within the time given.
+
+    Delta debugging: parts of the schedule are left out, ever smaller ones; what is left at the end
+    is needed, each fault of it, if there was time enough.
+    """
     deadline = time.monotonic() + budget_seconds
-    kind = _kind(outcome)
-    best = outcome
-    size = max(1, len(best.faults) // 2)
-    while size >= 1 and time.monotonic() < deadline:
-        start, smaller = 0, False
-        while start < len(best.faults) and time.monotonic() < deadline:
-            rest = best.faults[:start] + best.faults[start + size :]
-            tried = run(best.seed, rest, service=best.service)
-            if tried.violations and _kind(tried) == kind:
-                best, smaller = tried, True
-            else:
-                start += size
-        if size == 1 and not smaller:
+    best, size = outcome, len(outcome.faults)
+    while size and time.monotonic() < deadline:
+        size = max(1, size // 2)
+        before = best
+        best = _without_parts(best, size, deadline)
+        if size == 1 and best is before:
             break
-        size = max(1, size // 2) if not smaller or size > 1 else 1
+    return best
+
+
+def _without_parts(outcome: Outcome, size: int, deadline: float) -> Outcome:
+    """Leave out one part of the schedule after the other, `size` faults each, if it fails still."""
+    best, start = outcome, 0
+    while start < len(best.faults) and time.monotonic() < deadline:
+        rest = best.faults[:start] + best.faults[start + size :]
+        tried = run(best.seed, rest, service=best.service)
+        if tried.violations and _kind(tried) == _kind(outcome):
+            best = tried
+        else:
+            start += size
     return best
 
 
@@ -112,10 +133,13 @@ def report(outcome: Outcome, lines: int = 60) -> str:
     faults = ",".join(str(fault) for fault in outcome.faults)
     return "\n".join(
         [
-            f"seed {outcome.seed} ({outcome.service}), {len(outcome.faults)} faults:",
+            f"seed {outcome.seed} ({outcome.service}) breaks:",
             *(f"  {violation}" for violation in outcome.violations[:5]),
+            f"  with {len(outcome.faults)} faults:",
+            *(f"    {fault.at:9.2f}  {fault.kind} ({fault.pick})" for fault in outcome.faults),
             f"  again: python -m tests.simulation.run --start {outcome.seed} --seeds 1"
             f" --service '{outcome.service}' --trace --faults '{faults}'",
+            f"  the last {min(lines, len(outcome.trace))} lines of the trace, in virtual seconds:",
             *(f"    {line}" for line in outcome.trace[-lines:]),
         ]
     )
@@ -153,8 +177,9 @@ def main() -> int:
         small = shrink(outcome, arguments.shrink) if arguments.shrink else outcome
         print(report(small, 100_000 if arguments.trace else 60))
     counts = Counter(fault.kind for outcome in outcomes for fault in outcome.faults)
+    days = sum(outcome.seconds for outcome in outcomes) / 86_400
     print(f"{len(outcomes)} seeds, {sum(o.steps for o in outcomes)} steps,", end=" ")
-    print(f"{len(failed)} failed, {time.monotonic() - began:.0f} s")
+    print(f"{days:.1f} virtual days, {len(failed)} failed, {time.monotonic() - began:.0f} s")
     print("faults:", ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items())))
     kinds = Counter(_kind(outcome) for outcome in failed)
     if kinds:

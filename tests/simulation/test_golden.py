@@ -15,20 +15,38 @@ from tests.simulation.run import run
 GOLDEN = Path(__file__).parent / "golden"
 SEED = 3
 
-SCENARIOS = {
+SERIAL = {
     "deploy": [],
+    # The scheduler dies once it has stored the launch of db-1, and before it has sent it.
+    "crash-between-store-and-send": [Fault(5.0, "crash", 1)],
     # The machine of db-0 is cut off for three minutes.
     "agent-lost-and-back": [Fault(60.0, "cut_long", 479)],
     # The operator replaces db-1, and later has its former volume destroyed.
     "replace": [Fault(60.0, "pod_replace", 1), Fault(120.0, "destroy", 1)],
+    # The machine of db-0 is cut off and db-0 replaced; then it is back with the former db-0.
+    "partition-healed-after-replace": [
+        Fault(60.0, "cut_long", 479),
+        Fault(150.0, "pod_replace", 0),
+    ],
     # The machine of db-0 burns down; the operator replaces db-0.
+    "machine-removed": [Fault(60.0, "removed", 5), Fault(200.0, "pod_replace", 0)],
+    # An agent forgets all it had and ran: db-0 runs on as an orphan, until it is replaced.
+    "agent-forgets": [Fault(60.0, "wipe_meta", 5), Fault(120.0, "pod_replace", 0)],
     # Mesos drains the machine of db-1, and brings it back.
     "drain": [Fault(60.0, "drain", 300)],
     # The operator services two machines at once; their instances are stopped in turn.
     "rolling-maintenance": [Fault(60.0, "host_closed", 300), Fault(61.0, "host_closed", 301)],
-    "machine-removed": [Fault(60.0, "removed", 5), Fault(200.0, "pod_replace", 0)],
+    # More cpus and memory for all, one after the other, in place.
+    "resize": [Fault(60.0, "update", 9)],
+    # Another master leads after nine seconds.
+    "master-failover": [Fault(60.0, "master_failover", 300)],
+    "uninstall": [Fault(60.0, "uninstall", 0)],
 }
 
+ELASTIC = {
+    # Two instances instead of three.
+    "decommission": [Fault(60.0, "update", 57)],
+}
 
 REPLACING = {
     # The machine of an instance burns down, and the policy replaces it after two minutes.
@@ -42,11 +60,15 @@ REPLACING = {
 }
 """With a service that has a policy."""
 
+SCENARIOS = [
+    (name, service, faults)
+    for service, of_it in (("serial", SERIAL), ("elastic", ELASTIC), ("replacing", REPLACING))
+    for name, faults in of_it.items()
+]
 
-@pytest.mark.parametrize("name", [*SCENARIOS, *REPLACING])
-def test_trace_is_as_recorded(name: str) -> None:
-    service = "replacing" if name in REPLACING else "serial"
-    faults = {**SCENARIOS, **REPLACING}[name]
+
+@pytest.mark.parametrize(("name", "service", "faults"), SCENARIOS, ids=[n for n, *_ in SCENARIOS])
+def test_trace_is_as_recorded(name: str, service: str, faults: list[Fault]) -> None:
     outcome = run(SEED, faults, patience=300.0, service=service)
     assert not outcome.violations
     trace = "".join(f"{line}\n" for line in outcome.trace)

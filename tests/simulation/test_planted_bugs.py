@@ -1,4 +1,7 @@
-"""The judge can find something: each bug planted here is seen within some hundred seeds."""
+"""The judge can find something: each bug planted here is seen within 500 seeds.
+
+At which is printed with `pytest -rP`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,17 +20,18 @@ from holdfast.core.uninstall import Uninstall
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.engine import Engine
 from holdfast.mesos.messages import Resource
+from holdfast.placement import difference, evaluate
 from holdfast.placement.constraints import Refusal
 from holdfast.placement.evaluate import Placement, join, resume
 from holdfast.placement.pool import AgentPool
 from holdfast.plans import derive, goals, plan, progress
 from holdfast.plans.orders import Canary
-from holdfast.records import Pod, Reservation
+from holdfast.records import Pod, Reservation, Volume
 from holdfast.service.model import PodSpec
 from tests.simulation.run import run
 from tests.simulation.scheduler import FencedStore
 
-MOST_SEEDS = 300
+MOST_SEEDS = 500
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -60,6 +64,23 @@ def makes_missing_volumes_anew(patch: pytest.MonkeyPatch) -> None:
         return resume(*changed)
 
     patch.setattr(allocation, "resume", forgetful)
+
+
+def takes_what_is_labelled_for_others(patch: pytest.MonkeyPatch) -> None:
+    """Whatever is reserved for the role will do, whichever instance it is labelled for."""
+
+    def ours(self: AgentPool, resource_id: str, name: str) -> list[Resource]:
+        of_it = self.reserved.get(resource_id) or next(iter(self.reserved.values()), [])
+        return [resource for resource in of_it if resource.name == name]
+
+    def reserved_volume(self: Any, volume: Volume) -> Any:
+        found = self.pool.ours(volume.resource_id, "disk")[0]
+        return replace(volume, id=found.persistence_id), found.raw
+
+    patch.setattr(AgentPool, "ours", ours)
+    patch.setattr(difference._Difference, "reserved_volume", reserved_volume)
+    patch.setattr(allocation, "present", lambda held, pool: bool(pool.reserved))
+    patch.setattr(evaluate, "missing_parts", lambda held, pool: [])
 
 
 def gives_up_places_with_data(patch: pytest.MonkeyPatch) -> None:
@@ -216,32 +237,33 @@ def keeps_a_yes_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
-    (starts_beside_its_predecessor, {"I2"}, 60, None),
+    (lets_a_stale_scheduler_write, {"I1"}, 0, None),
+    (takes_what_is_labelled_for_others, {"I2", "I3", "REFUSED"}, 0, None),
+    (ignores_max_unavailable, {"I6"}, 0, None),
+    (never_asks, {"LIVENESS"}, 0, None),
+    (starts_beside_its_predecessor, {"I2"}, 30, None),
     (makes_missing_volumes_anew, {"I2", "I3", "REFUSED"}, 0, None),
-    (gives_up_places_with_data, {"I2", "I3"}, 30, None),
-    (lets_a_stale_scheduler_write, {"I1"}, 10, None),
+    (gives_up_places_with_data, {"I2", "I3"}, 0, None),
     (destroys_what_nobody_named, {"I3"}, 0, None),
     (frees_nothing, {"I4"}, 0, None),
-    (kills_but_once, {"LIVENESS"}, 30, None),
+    (kills_but_once, {"LIVENESS"}, 15, None),
     (skips_steps, {"I8"}, 0, None),
-    (ignores_max_unavailable, {"I6"}, 15, None),
-    (joins_without_looking, {"REFUSED"}, 5, "sidecar"),
+    (joins_without_looking, {"REFUSED"}, 0, "sidecar"),
     (lets_canaries_go_by_itself, {"I8"}, 0, None),
-    (takes_all_for_essential, {"ESSENTIAL"}, 5, "sidecar"),
+    (takes_all_for_essential, {"ESSENTIAL"}, 10, "sidecar"),
     (never_suppresses, {"I10"}, 0, None),
-    (never_asks, {"LIVENESS"}, 10, None),
-    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 130, None),
+    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 190, None),
     (uninstalls_without_orders, {"I3"}, 0, None),
     (tears_down_at_once, {"UNINSTALL"}, 0, None),
     (never_acknowledges, {"I5", "LIVENESS"}, 0, None),
-    (launches_at_once_what_is_replaced, {"I11"}, 5, "hdfs"),
-    (forgets_what_others_owe, {"I11"}, 5, "cassandra"),
-    (lets_go_without_the_last_steps, {"I12"}, 10, "cassandra"),
+    (launches_at_once_what_is_replaced, {"I11"}, 0, "hdfs"),
+    (forgets_what_others_owe, {"I11"}, 0, "cassandra"),
+    (lets_go_without_the_last_steps, {"I12"}, 0, "cassandra"),
     (asks_nobody_before_it_stops, {"I13"}, 0, None),
     (keeps_a_yes_for_ever, {"I13"}, 0, None),
 ]
-"""Each bug with the invariants that see it, the seed to begin with, where it is seen soon, and the
-service if it needs one."""
+"""Each bug with the invariants that see it, the seed to begin with, not much before the one where
+it is seen, and the service if it needs one. The first five are looked for from the first seed."""
 
 
 @pytest.mark.parametrize(
@@ -260,5 +282,6 @@ def test_planted_bug_is_found(
     for seed in range(first, first + MOST_SEEDS):
         broken = {text.split(":")[0] for text in run(seed, service=service).violations}
         if broken & invariants:
+            print(f"{plant.__name__} is seen at seed {seed}: {', '.join(sorted(broken))}")
             return
     pytest.fail(f"{MOST_SEEDS} seeds passed with the bug {plant.__name__}")

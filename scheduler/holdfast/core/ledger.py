@@ -262,6 +262,15 @@ class Ledger:
         for name in self.index.on_agent(agent_id):
             yield from (task.id for task in self.pods[name].tasks if not task.dead)
 
+    def forget_pauses(self) -> None:
+        """Whatever was to be paused of instances that are not asked for, and never were launched.
+
+        Nobody could resume them, and another one of that name is not meant.
+        """
+        for name in list(self.paused):
+            if name not in self.pods and self.rank(name) is None:
+                self.put_paused(name, frozenset())
+
     def instance_names(self) -> list[str]:
         """Every wanted pod instance, in the order of the service."""
         return [f"{spec.type}-{index}" for spec, index in self.service.instances()]

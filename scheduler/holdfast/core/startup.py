@@ -93,6 +93,7 @@ def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[s
     if is_new:
         ledger.store_target()
     ledger.drop_unused_configs()
+    ledger.forget_pauses()
     return ledger, errors
 
 

@@ -23,6 +23,7 @@ from holdfast.service.model import (
 )
 from holdfast_executor.contract import TaskLaunch
 from tests.unit.core.offers import service
+from tests.unit.core.test_plan_engine import build
 from tests.unit.core.world import World
 
 CHECK = HealthCheckSpec("true", 5, 0, 3, 0, 5)
@@ -232,3 +233,12 @@ def test_an_instance_that_leaves_takes_its_pause_along() -> None:
     world.start(fewer)
     world.until(lambda: "db-1" not in world.core.ledger.pods)
     assert "paused/db-1" not in world.store.records
+
+
+def test_a_pause_of_what_was_never_launched_goes_with_it() -> None:
+    world = World(build(task("node"), count=2, allow_decommission=True), 1)
+    assert world.order(ev.Verb.POD_PAUSE, "db-1") == 200
+    world.start(build(task("node"), allow_decommission=True))
+    assert not world.core.ledger.paused
+    world.start(build(task("node"), count=2, allow_decommission=True))
+    assert not world.core.ledger.paused, "another one of that name is not meant"
