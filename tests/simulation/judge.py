@@ -98,7 +98,12 @@ class Judge:
         self.violate("REFUSED", f"{task_id} breaks a rule of Mesos: {why}")
 
     def may_go(self, agent_id: str, window: Planned, others: Mapping[str, Planned]) -> None:
-        """I6: the operator takes down all machines that may go at that time."""
+        """I6: the operator takes down all machines that may go at that time.
+
+        With a wrong clock a scheduler cannot know which of them go together.
+        """
+        if not self.schedulers[-1].clock_is_right:
+            return
         also = {id_ for id_, other in others.items() if id_ != agent_id and window.overlaps(other)}
         self.plans.may_go(agent_id, also)
         self.disruptions.may_go(agent_id)

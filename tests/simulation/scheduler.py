@@ -240,6 +240,11 @@ class Scheduler:
     def _time(self) -> float:
         return START + self._clock.now + self._skew
 
+    @property
+    def clock_is_right(self) -> bool:
+        """By and large, as clocks are."""
+        return abs(self._skew) < 60.0
+
     def set_clock(self, seconds: float) -> None:
         """The clock of its machine goes forwards, or back, by so much."""
         self._log(f"its clock is set by {seconds:+.0f} s")

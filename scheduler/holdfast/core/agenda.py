@@ -33,7 +33,7 @@ from holdfast.plans.derive import (
     deploy_spec,
     leaving_steps,
 )
-from holdfast.plans.goals import Aim, any_plan_tasks, serves
+from holdfast.plans.goals import Aim, any_plan_tasks, planned_tasks, serves
 from holdfast.plans.orders import Canary, Orders
 from holdfast.plans.plan import Plan, Status, Step
 from holdfast.plans.progress import Progress, Share
@@ -484,10 +484,21 @@ class Agenda:
         """Whether an instance that was launched does not serve now."""
         if not pod.tasks:
             return pod.deployed is not None or pod.hook == REPLACE
-        if replace_steps(self._ledger.service, pod):
+        if replace_steps(self._ledger.service, pod) or self._has_yet_to_take_over(pod):
             return True
         planned = any_plan_tasks(self._ledger.service, pod.type, pod.index)
         return not serves(self._ledger.spec_of(pod), pod, planned)
+
+    def _has_yet_to_take_over(self, pod: Pod) -> bool:
+        """Whether a replaced instance lacks what its predecessor ran, whoever is to launch it."""
+        service = self._ledger.service
+        if pod.replaced is None:
+            return False
+        spec = service.pod(pod.type)
+        return any(
+            spec.task(name).goal is Goal.RUNNING and pod.task(name) is None
+            for name in planned_tasks(service, pod.type, pod.index)
+        )
 
     def _is_broken(self, pod: Pod) -> bool:
         """Whether an instance never came up as it was launched, so that recovery is no help."""
@@ -495,6 +506,8 @@ class Agenda:
             return False
         if not pod.tasks:  # replaced before it was deployed again
             return pod.deployed is None
+        if pod.deployed is None and self._has_yet_to_take_over(pod):
+            return True
         return any(
             task.reached is None
             or not self._ledger.asks_the_same(pod.type, task.config_id)(task.reached)

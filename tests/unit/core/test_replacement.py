@@ -158,6 +158,20 @@ def test_a_plan_of_ones_own_that_begins_anew_does_not_overtake_the_replacement()
     assert world.status("repair") is Status.COMPLETE
 
 
+def test_a_deploy_plan_that_begins_anew_waits_for_one_that_is_being_replaced() -> None:
+    world = name_nodes()
+    world.behaviour["bootstrap"] = (TaskState.RUNNING,)
+    world.order(ev.Verb.POD_REPLACE, "name-1")
+    assert world.order(ev.Verb.PLAN_RESTART, "deploy") == 200
+    world.settle(20)
+    assert "name-1-bootstrap" in world.names_launched()
+    assert "name-0-node" not in world.killed, "name-1 does not serve yet, and one may be down"
+    world.behaviour["bootstrap"] = ENDS
+    world.end("name-1-bootstrap", TaskState.FINISHED)
+    world.until(lambda: world.status() is Status.COMPLETE, 300)
+    assert {"name-0-node", "name-1-node"} <= world.running()
+
+
 # After a replacement
 
 
