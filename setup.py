@@ -50,6 +50,7 @@ setup(
         "rich>=13.0",
         "sortedcontainers>=2.4",
         "sse-starlette>=3.0",
+        "sseclient-py>=1.8",
         "structlog>=23.1",
         "typing_extensions>=4.12",
         "urllib3>=2.3",

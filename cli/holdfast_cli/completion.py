@@ -1,11 +1,12 @@
 """Completion in the shell: `holdfast completion`, and names the scheduler knows."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
-from holdfast_cli.connection import DEFAULT_URL, Connection
+from holdfast_cli.connection import DEFAULT_URL, Connection, access_for
 from holdfast_cli.errors import Failure
 
 VARIABLE = "_HOLDFAST_COMPLETE"
@@ -61,9 +62,11 @@ def _phases(context: click.Context) -> list[dict[str, Any]]:
 
 def _asked(context: click.Context, *path: str) -> Any:
     """What the scheduler says; None when there is none, as TAB is no place for messages."""
-    url = context.find_root().params.get("url") or DEFAULT_URL
+    given = context.find_root().params
+    url = given.get("url") or DEFAULT_URL
+    access = access_for(url, given.get("token"), given.get("user"), given.get("ca"), os.environ)
     try:
-        return Connection(url).get(*path, good=(200, 202, 417)).data
+        return Connection(url, access).get(*path, good=(200, 202, 417)).data
     except (Failure, click.UsageError):
         return None
 

@@ -2,9 +2,10 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import click
@@ -18,6 +19,9 @@ from holdfast_cli.errors import (
     Unknown,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from requests import Response
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 CONNECT_SECONDS = 5.0
@@ -96,6 +100,28 @@ class Connection:
     def delete(self, *path: str) -> Reply:
         return self._ask("DELETE", path, (200,))
 
+    def events(
+        self, *path: str, query: Mapping[str, str] | None = None, after: int
+    ) -> Iterator[Any]:
+        """Each event of the stream at the path that comes after the one of that id, as JSON has it.
+
+        It ends when the scheduler does; raises Unreachable when the connection breaks.
+        """
+        import requests
+        import sseclient
+
+        headers = {"accept": "text/event-stream", "last-event-id": str(after)}
+        with self._exchange("GET", path, query, headers=headers, stream=True) as response:
+            if response.status_code != 200:
+                self._understood("GET", response, ())
+            try:
+                for event in sseclient.SSEClient(response.iter_content(128)).events():
+                    yield json.loads(event.data)
+            except requests.RequestException as error:
+                raise Unreachable(
+                    f"The events of {self.url} have broken off ({_cause(error)})."
+                ) from None
+
     def _ask(
         self,
         method: str,
@@ -104,6 +130,20 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | Sequence[str] | None = None,
     ) -> Reply:
+        with self._exchange(method, path, query, body) as response:
+            return self._understood(method, response, good)
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+    ) -> Iterator["Response"]:
+        """What answers to the request; raises Unreachable when nothing does."""
         import requests
 
         if self._access.verify is False:
@@ -122,7 +162,12 @@ class Connection:
                     json=body,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
-                    headers={"accept": "application/json", **self._access.headers},
+                    headers={
+                        "accept": "application/json",
+                        **(headers or {}),
+                        **self._access.headers,
+                    },
+                    stream=stream,
                     verify=self._access.verify,
                     # Else a ~/.netrc would replace the credentials in the headers.
                     auth=(lambda prepared: prepared) if self._access.headers else None,
@@ -138,7 +183,7 @@ class Connection:
                     f"No scheduler answers at {self.url} ({_cause(error)}). Is it running?"
                     f" {self._access.elsewhere} Tasks run on without it."
                 ) from None
-        return self._understood(method, url, response.status_code, response.text, good)
+            yield response
 
     def _silent(self, method: str) -> Failure:
         text = f"The scheduler at {self.url} did not answer within {READ_SECONDS:g} s."
@@ -146,9 +191,8 @@ class Connection:
             text += " It may have carried out the order: look before you repeat it."
         return Unreachable(text)
 
-    def _understood(
-        self, method: str, url: str, status: int, text: str, good: Collection[int]
-    ) -> Reply:
+    def _understood(self, method: str, response: "Response", good: Collection[int]) -> Reply:
+        url, status, text = response.url.partition("?")[0], response.status_code, response.text
         try:
             data = json.loads(text)
         except ValueError:
@@ -176,6 +220,14 @@ class Connection:
             f"What answers at {self.url} is no Holdfast scheduler ({method} {url} gave HTTP"
             f" {status}); {self._access.stranger}."
         )
+
+
+def access_for(
+    url: str, token: str | None, user: str | None, ca: str | None, environment: Mapping[str, str]
+) -> Access:
+    """What the options and variables of the command say of credentials and trust."""
+    known = authorization(token, user, environment, url)
+    return Access(headers={"Authorization": known} if known else {}, verify=ca)
 
 
 def authorization(

@@ -9,12 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 from urllib.parse import quote
 
 import click
 
 from holdfast_cli import cosmos
-from holdfast_cli.connection import DEFAULT_URL, Access, Connection, Reply
+from holdfast_cli.connection import DEFAULT_URL, Access, Connection
 from holdfast_cli.cosmos import Cosmos
 from holdfast_cli.errors import Unreachable
 from holdfast_cli.exchanges import show_exchanges
@@ -117,7 +118,7 @@ class _Detached(Connection):
     def __init__(self) -> None:
         super().__init__(DEFAULT_URL)
 
-    def _ask(self, *_arguments: object, **_options: object) -> Reply:
+    def _exchange(self, *_arguments: object, **_options: object) -> NoReturn:
         raise Unreachable("No cluster is attached: run `dcos cluster setup` or `attach`.")
 
 

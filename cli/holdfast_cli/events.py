@@ -2,19 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Connection, Reply
+from holdfast_cli.connection import Connection
 from holdfast_cli.errors import Trouble, Unreachable
 from holdfast_cli.output import Shown
 
-EVERY_SECONDS = 1.0
-PAGE = 200
+AGAIN_SECONDS = 1.0
+"""Until a stream that has ended is asked for again."""
 
 _limit = click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many."
@@ -32,7 +32,8 @@ def events(api: Connection, limit: int, kind: str | None, follow: bool, as_json:
 
     With --follow and --json, each event is a line of JSON.
     """
-    reply = _page(api, limit, kind)
+    given = {"limit": str(limit), **({"kind": kind} if kind else {})}
+    reply = api.get("events", query=given)
     latest = reply.data["events"][::-1]
     if as_json and not follow:
         output.show_json(reply)
@@ -60,43 +61,22 @@ def _show_decisions(body: list[dict[str, Any]]) -> None:
     output.show_table(("time", "decision"), ((_clock(one["at"]), one["text"]) for one in body))
 
 
-def _page(api: Connection, limit: int, kind: str | None, before: int | None = None) -> Reply:
-    given = {"limit": limit, "kind": kind, "before": before}
-    return api.get("events", query={k: str(v) for k, v in given.items() if v is not None})
-
-
 def _follow(
     api: Connection, kind: str | None, last: int, show: Callable[[dict[str, Any]], None]
 ) -> None:
     """Show what comes after the event `last`, also across a restart of the scheduler."""
+    query = {"kind": kind} if kind else None
     away = False
     while True:
-        time.sleep(EVERY_SECONDS)
         try:
-            news = list(_since(api, kind, last))
+            for event in api.events("events", "stream", query=query, after=max(last, 1)):
+                show(event)
+                last, away = event["id"], False
         except (Unreachable, Trouble) as error:
             if not away:
                 click.echo(f"{error.message} Asking on.", err=True)
             away = True
-            continue
-        away = False
-        for event in reversed(news):
-            show(event)
-            last = event["id"]
-
-
-def _since(api: Connection, kind: str | None, last: int) -> Iterator[dict[str, Any]]:
-    """Events after `last`, the newest first, from as many pages as it takes."""
-    before = None
-    while True:
-        page = _page(api, PAGE, kind, before).data
-        for event in page["events"]:
-            if event["id"] <= last:
-                return
-            yield event
-        before = page["next"]
-        if before is None:
-            return
+        time.sleep(AGAIN_SECONDS)
 
 
 def _show(event: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import click
 
 from holdfast_cli.access import access
 from holdfast_cli.completion import completion
-from holdfast_cli.connection import DEFAULT_URL, Access, Connection, authorization
+from holdfast_cli.connection import DEFAULT_URL, Connection, access_for
 from holdfast_cli.debug import config, debug, former, state
 from holdfast_cli.errors import Failure
 from holdfast_cli.events import decisions, events
@@ -91,9 +91,7 @@ def main(
     if verbose:
         show_exchanges()
     if context.invoked_subcommand != PLAYGROUND:
-        known = authorization(token, user, os.environ, url)
-        headers = {"Authorization": known} if known else {}
-        context.obj = Connection(url, Access(headers=headers, verify=ca))
+        context.obj = Connection(url, access_for(url, token, user, ca, os.environ))
 
 
 for _command in (

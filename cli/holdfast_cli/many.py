@@ -67,10 +67,11 @@ def add(api: Connection, svc_yml: Path, env_file: Path | None) -> Reply:
 def update(api: Connection, svc_yml: Path, env_file: Path | None) -> Reply:
     """Give a service that is there the changed SVC_YML."""
     name, body = _read(svc_yml, env_file)
-    names = _names(api)
-    if name not in names:
-        known = f" There are: {', '.join(names)}." if names else ""
-        raise NotFound(f"There is no service {name!r}; `holdfast service add` adds it.{known}")
+    try:
+        api.get("multi", _key(name))
+    except NotFound as error:
+        text = f"{error.message} `holdfast service add` adds a new one."
+        raise NotFound(text) from None
     return api.post("multi", _key(name), body=body)
 
 

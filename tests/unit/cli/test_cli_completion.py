@@ -1,20 +1,25 @@
 """Completion: scripts for the shells, and the names a scheduler knows."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from holdfast.api.app import create_app
+from holdfast.api.credentials import CredentialsFile, digest_of
+from holdfast.api.server import ApiServer
 from tests.unit.api.pictures import Source
 
 Run = Callable[..., Result]
 
 
-def completed(url: str, *words: str) -> list[str]:
+def completed(url: str, *words: str, **variables: str) -> list[str]:
     """What fish would offer for the last of the words."""
     done = subprocess.run(
         [sys.executable, "-c", "from holdfast_cli.main import main; main(prog_name='holdfast')"],
@@ -24,6 +29,7 @@ def completed(url: str, *words: str) -> list[str]:
             "_HOLDFAST_COMPLETE": "bash_complete",
             "COMP_WORDS": " ".join(["holdfast", *words]),
             "COMP_CWORD": str(len(words)),
+            **variables,
         },
         capture_output=True,
         text=True,
@@ -53,6 +59,23 @@ def test_names_are_offered(
     url: str, source: Source, words: tuple[str, ...], offered: list[str]
 ) -> None:
     assert completed(url, *words) == offered
+
+
+def test_names_are_asked_for_with_the_credentials(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    tokens = {"ann": {"sha256": digest_of("token-of-ann"), "role": "read-only"}}
+    file.write_text(json.dumps({"tokens": tokens}))
+    app = create_app(Source(), {}, credentials=CredentialsFile(file))
+    server = ApiServer(app, "127.0.0.1", 0)
+    server.start()
+    try:
+        url = f"http://127.0.0.1:{server.port}"
+        words = ("pod", "restart", "etcd-")
+        assert completed(url, *words) == []
+        assert len(completed(url, *words, HOLDFAST_TOKEN="token-of-ann")) == 3
+        assert len(completed(url, "--token", "token-of-ann", *words)) == 3
+    finally:
+        server.stop()
 
 
 def test_without_a_scheduler_there_are_no_names_and_no_messages() -> None:

@@ -1,21 +1,27 @@
 """`holdfast events`, also as they happen, and `decisions`."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from click.testing import Result
 
+from holdfast.api.app import create_app
+from holdfast.api.credentials import CredentialsFile
+from holdfast.api.server import ApiServer
 from holdfast.eventlog import Kind
-from holdfast_cli import events
 from holdfast_cli.connection import Connection
+from holdfast_cli.errors import Unknown
 from tests.unit.api.pictures import NOW, Source
 
 Run = Callable[..., Result]
 FOLLOWED = (
-    "import sys; from holdfast_cli import events; events.EVERY_SECONDS = 0.02;"
+    "import sys; from holdfast_cli import events; events.AGAIN_SECONDS = 0.02;"
     "from holdfast_cli.main import main; main(sys.argv[1:])"
 )
 
@@ -41,26 +47,78 @@ def test_decisions_are_a_table(run: Run) -> None:
     assert any(line.endswith("declined 2 offers") for line in table)
 
 
-def test_what_came_since_is_read_from_as_many_pages_as_it_takes(url: str, source: Source) -> None:
-    before = source.events.last
-    for number in range(450):
-        source.events.append(Kind.DECISION, NOW, f"number {number}")
-    found = list(events._since(Connection(url), "decision", before))
-    assert [event["text"] for event in found] == [f"number {n}" for n in range(449, -1, -1)]
+class Followed:
+    """`holdfast events -f --json` in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", FOLLOWED, *arguments, "-f", "--json", "--limit", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Followed":
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def text(self) -> str:
+        """Of the next event, waiting for it."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, self._process.communicate()[1]
+        return str(json.loads(line)["text"])
+
+    def told(self) -> str:
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
 
 
 def test_events_are_followed_as_lines_of_json(url: str, source: Source) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", FOLLOWED, "--url", url, "events", "-f", "--json", "--limit", "1"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()  # what was there before
+    with Followed("--url", url, "events", "--kind", "decision") as followed:
+        followed.text()  # what was there before
+        source.events.append(Kind.COMMAND, time.time(), "another kind", what="plan x", status=200)
         source.events.append(Kind.DECISION, time.time(), "just now")
-        assert json.loads(process.stdout.readline())["text"] == "just now"
+        assert followed.text() == "just now"
+
+
+def test_following_goes_on_after_a_restart_where_it_was() -> None:
+    source = Source()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    first = ApiServer(create_app(source, {}), "127.0.0.1", port)
+    first.start()
+    try:
+        with Followed("--url", f"http://127.0.0.1:{port}", "events") as followed:
+            followed.text()
+            source.events.append(Kind.DECISION, time.time(), "before")
+            assert followed.text() == "before"
+            first.stop()
+            assert "Asking on." in followed.told()
+            source.events.append(Kind.DECISION, time.time(), "meanwhile")
+            second = ApiServer(create_app(source, {}), "127.0.0.1", port)
+            second.start()
+            try:
+                assert followed.text() == "meanwhile"
+                source.events.append(Kind.DECISION, time.time(), "after")
+                assert followed.text() == "after"
+            finally:
+                second.stop()
     finally:
-        process.kill()
-        process.wait()
-        process.communicate()
+        first.stop()
+
+
+def test_following_ends_when_who_asks_is_not_known(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text('{"tokens": {"ann": {"sha256": "%s", "role": "read-only"}}}' % ("0" * 64))
+    server = ApiServer(create_app(Source(), {}, credentials=CredentialsFile(file)), "127.0.0.1", 0)
+    server.start()
+    try:
+        api = Connection(f"http://127.0.0.1:{server.port}")
+        with pytest.raises(Unknown, match="Credentials are missing"):
+            list(api.events("events", "stream", after=1))
+    finally:
+        server.stop()

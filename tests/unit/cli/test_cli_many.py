@@ -138,9 +138,20 @@ def test_orders_for_one_service_go_to_its_path(run: Run) -> None:
     shown = run("plan", "show", "deploy", below="/v1/service/team__web")
     assert shown.exit_code == 0, shown.output
     assert "node-0" in shown.output
-    assert run("plan", "show", "deploy", below="/v1/service/nobody").exit_code == 4
+    nobody = run("plan", "show", "deploy", below="/v1/service/team.wob")
+    assert nobody.exit_code == 4
+    assert "There is no service 'team.wob'. Did you mean '/team/web'?" in nobody.stderr
     listed = run("events", "--json", below="/v1/service/team.web")
     assert "service add" in listed.output
+
+
+@pytest.mark.parametrize("verb", ["update", "remove"])
+def test_an_unknown_service_is_answered_with_the_nearest(run: Run, verb: str) -> None:
+    assert run("service", "add", "svc.yml").exit_code == 0
+    Path("svc.yml").write_text(SVC_YML.replace("/team/web", "/team/wob"))
+    wrong = run("service", verb, "svc.yml" if verb == "update" else "team/wob")
+    assert wrong.exit_code == 4
+    assert "Did you mean '/team/web'?" in wrong.stderr
 
 
 def test_what_is_wrong_is_told(run: Run, engine: "Engine[MultiView]") -> None:
