@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from holdfast_cli import definition, output
+from holdfast_cli import definition, output, watched
 from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.errors import Invalid, NotFound, Refused
 from holdfast_cli.output import Shown
@@ -46,11 +46,16 @@ _variables = click.option(
 )
 
 
+def _deploy(api: Connection, svc_yml: Path, env_file: Path | None) -> watched.Watched:
+    name, _ = _read(svc_yml, env_file)
+    return watched.plan(api, "deploy", "service", _key(name))
+
+
 @service.command()
 @definition.svc_yml_argument
 @_variables
 @click.pass_obj
-@output.orders
+@watched.orders(_deploy)
 def add(api: Connection, svc_yml: Path, env_file: Path | None) -> Reply:
     """Add the service in SVC_YML, which is deployed at once."""
     name, body = _read(svc_yml, env_file)
@@ -63,7 +68,7 @@ def add(api: Connection, svc_yml: Path, env_file: Path | None) -> Reply:
 @definition.svc_yml_argument
 @_variables
 @click.pass_obj
-@output.orders
+@watched.orders(_deploy)
 def update(api: Connection, svc_yml: Path, env_file: Path | None) -> Reply:
     """Give a service that is there the changed SVC_YML."""
     name, body = _read(svc_yml, env_file)

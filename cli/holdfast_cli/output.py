@@ -135,14 +135,24 @@ def orders(command: Callable[Concatenate[Connection, P], Reply]) -> Callable[...
     @functools.wraps(command)
     def run(api: Connection, /, *args: P.args, **kwargs: P.kwargs) -> None:
         as_json = bool(kwargs.pop("as_json"))
-        click.get_current_context().meta[_MAY_ASK] = not as_json
+        may_ask(not as_json)
         reply = command(api, *args, **kwargs)
         if as_json:
             show_json(reply)
         else:
-            click.echo(reply.data["message"])
+            show_message(reply)
 
     return run
+
+
+def show_message(reply: Reply) -> None:
+    """What the scheduler says to an order."""
+    click.echo(reply.data["message"])
+
+
+def may_ask(yes: bool) -> None:
+    """Whether the command under way may ask a person."""
+    click.get_current_context().meta[_MAY_ASK] = yes
 
 
 _MAY_ASK = f"{__name__}.may_ask"

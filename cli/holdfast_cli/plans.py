@@ -3,23 +3,18 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from holdfast_cli import output
+from holdfast_cli import output, watched
 from holdfast_cli.completion import completes, completes_phase, completes_step
 from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.output import Shown
 from holdfast_cli.preview import preview
 from holdfast_cli.service import HEALTH_STATUSES
+from holdfast_cli.trees import line, tree
 
-if TYPE_CHECKING:
-    from rich.text import Text
-    from rich.tree import Tree
-
-PLAN_STATUSES = (200, 202, 417)
-"""Complete, under way, with errors: all are answers."""
 ORDER_STATUSES = (200, 208)
 """Done, or nothing to do."""
 BUILT_IN = frozenset({"deploy", "recovery", "decommission"})
@@ -46,22 +41,9 @@ def _table(api: Connection) -> None:
     )
 
 
-_watch_options = (
-    click.option("-w", "--watch", is_flag=True, help="Follow it until it is complete."),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0, min_open=True),
-        metavar="SECONDS",
-        help="With --watch: give up after so long.",
-    ),
-)
-
-
 def shows(command: Callable[..., None]) -> Callable[..., None]:
     """For a command that shows a plan: adds --json, --watch and --timeout."""
-    for option in (output.json_option, *reversed(_watch_options)):
-        command = option(command)
-    return command
+    return output.json_option(watched.watch_option(watched.timeout_option(command)))
 
 
 @plan.command("show")
@@ -77,20 +59,15 @@ def show_plan(
 
 def show(api: Connection, name: str, as_json: bool, watch: bool, timeout: float | None) -> None:
     """Show a plan once, or until it is complete."""
-    if timeout is not None and not watch:
-        raise click.UsageError("--timeout is for --watch")
-
-    def read() -> Reply:
-        return api.get("plans", name, good=PLAN_STATUSES)
-
+    watched.check(watch, timeout)
     if watch:
-        from holdfast_cli import watch as watching
-
-        watching.watch(name, read, lambda body: tree(name, body), timeout, as_json)
-    elif as_json:
-        output.show_json(read())
+        watched.follow(watched.plan(api, name), timeout, as_json)
+        return
+    reply = api.get("plans", name, good=watched.PLAN_STATUSES)
+    if as_json:
+        output.show_json(reply)
     else:
-        _show(name, read().data)
+        _show(name, reply.data)
 
 
 plan.add_command(show_plan, "status")
@@ -100,28 +77,9 @@ plan.add_command(preview)
 def _show(name: str, body: Mapping[str, Any]) -> None:
     output.show(tree(name, body))
     for error in body["errors"]:
-        output.show(_line("", "ERROR", error))
+        output.show(line("", "ERROR", error))
     for number, hint in enumerate(_hints(name, body)):
         click.echo(hint if number else f"\n{hint}")
-
-
-def tree(name: str, body: Mapping[str, Any]) -> "Tree":
-    """The plan, its phases and steps, each with its status."""
-    from rich.tree import Tree
-
-    root = Tree(_line(f"{name} ({body['strategy']})", body["status"]))
-    for phase in body["phases"]:
-        branch = root.add(_line(f"{phase['name']} ({phase['strategy']})", phase["status"]))
-        for step in phase["steps"]:
-            branch.add(_line(step["name"], step["status"], step["message"]))
-    return root
-
-
-def _line(name: str, status: str, message: str = "") -> "Text":
-    from rich.text import Text
-
-    line = Text(f"{name} " if name else "").append_text(output.status(status))
-    return line.append(f": {message}") if message else line
 
 
 def _hints(name: str, body: Mapping[str, Any]) -> Iterator[str]:
@@ -169,6 +127,10 @@ def _parameters(
     return parameters
 
 
+def _plan_of(api: Connection, plan: str, **_more: object) -> watched.Watched:
+    return watched.plan(api, plan)
+
+
 @plan.command("start")
 @click.argument("plan", shell_complete=completes("plans"))
 @click.option(
@@ -179,7 +141,7 @@ def _parameters(
     help="A variable for the plan's tasks; may be repeated.",
 )
 @click.pass_obj
-@output.orders
+@watched.orders(_plan_of)
 def start_plan(api: Connection, plan: str, parameters: Mapping[str, str]) -> Reply:
     """Start PLAN, one of your own: from its beginning when it is complete, else where it is."""
     return order(api, plan, "start", body=parameters)
@@ -208,7 +170,7 @@ def interrupt_plan(api: Connection, plan: str, phase: str | None) -> Reply:
 @click.argument("plan", shell_complete=completes("plans"))
 @click.argument("phase", required=False, shell_complete=completes_phase)
 @click.pass_obj
-@output.orders
+@watched.orders(_plan_of)
 def continue_plan(api: Connection, plan: str, phase: str | None) -> Reply:
     """Let PLAN, or a PHASE of it, go on. Canaries are let go one by one, by their PHASE."""
     return order(api, plan, "continue", phase)
@@ -219,7 +181,7 @@ def continue_plan(api: Connection, plan: str, phase: str | None) -> Reply:
 @click.argument("phase", required=False, shell_complete=completes_phase)
 @click.argument("step", required=False, shell_complete=completes_step)
 @click.pass_obj
-@output.orders
+@watched.orders(_plan_of)
 def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None) -> Reply:
     """Begin PLAN, a PHASE or a STEP of it anew: its tasks are launched again in turn."""
     return order(api, plan, "restart", phase, step)
@@ -230,7 +192,7 @@ def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None
 @click.argument("phase", shell_complete=completes_phase)
 @click.argument("step", shell_complete=completes_step)
 @click.pass_obj
-@output.orders
+@watched.orders(_plan_of)
 def force_complete_plan(api: Connection, plan: str, phase: str, step: str) -> Reply:
     """Count a STEP as complete, whatever its tasks do, so that the plan goes on."""
     return order(api, plan, "forceComplete", phase, step)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from holdfast_cli import output
+from holdfast_cli import output, watched
 from holdfast_cli.completion import completes
 from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.output import Shown
@@ -140,11 +140,15 @@ def _query(force: bool) -> dict[str, str] | None:
     return {"force": "true"} if force else None
 
 
+def _instance(api: Connection, pod: str, **_options: object) -> watched.Watched:
+    return watched.instance(api, pod)
+
+
 @pod.command("restart")
 @click.argument("pod", shell_complete=completes("pod"))
 @_force
 @click.pass_obj
-@output.orders
+@watched.orders(_instance)
 def restart_pod(api: Connection, pod: str, force: bool) -> Reply:
     """Stop the tasks of POD and start them again, on the same agent and volumes."""
     return api.post("pod", pod, "restart", query=_query(force))
@@ -155,7 +159,7 @@ def restart_pod(api: Connection, pod: str, force: bool) -> Reply:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_force
 @click.pass_obj
-@output.orders
+@watched.orders(_instance)
 def replace_pod(api: Connection, pod: str, yes: bool, force: bool) -> Reply:
     """Start POD anew wherever it fits, with empty volumes; its present ones are kept, unused.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from holdfast_cli import output, plans
+from holdfast_cli import output, plans, watched
 from holdfast_cli.completion import completes_phase, completes_step
 from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.errors import Refused
@@ -38,6 +38,10 @@ def show_update(api: Connection, as_json: bool, watch: bool, timeout: float | No
     plans.show(api, DEPLOY, as_json, watch, timeout)
 
 
+def _deploy(api: Connection, **_arguments: object) -> watched.Watched:
+    return watched.plan(api, DEPLOY)
+
+
 @update.command("pause")
 @click.pass_obj
 @output.orders
@@ -48,7 +52,7 @@ def pause_update(api: Connection) -> Reply:
 
 @update.command("resume")
 @click.pass_obj
-@output.orders
+@watched.orders(_deploy)
 def resume_update(api: Connection) -> Reply:
     """Let the update go on."""
     return plans.order(api, DEPLOY, "continue")
@@ -58,7 +62,7 @@ def resume_update(api: Connection) -> Reply:
 @click.argument("phase", required=False, shell_complete=completes_phase)
 @click.argument("step", required=False, shell_complete=completes_step)
 @click.pass_obj
-@output.orders
+@watched.orders(_deploy)
 def restart_update(api: Connection, phase: str | None, step: str | None) -> Reply:
     """Begin the update, a PHASE or a STEP of it anew: its tasks are launched again in turn."""
     return plans.order(api, DEPLOY, "restart", phase, step)
@@ -68,7 +72,7 @@ def restart_update(api: Connection, phase: str | None, step: str | None) -> Repl
 @click.argument("phase", shell_complete=completes_phase)
 @click.argument("step", shell_complete=completes_step)
 @click.pass_obj
-@output.orders
+@watched.orders(_deploy)
 def force_update(api: Connection, phase: str, step: str) -> Reply:
     """Count a STEP of the update as complete, whatever its tasks do."""
     return plans.order(api, DEPLOY, "forceComplete", phase, step)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast_cli import output
-from holdfast_cli.connection import Reply
 from holdfast_cli.errors import Failure, NotFound, TimedOut, Trouble, Unreachable
+from holdfast_cli.watched import Plan, Watched
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 1.0
 VANISHES = "decommission"
 """The plan that is gone once it is complete."""
-
-Plan = Mapping[str, Any]
 
 
 def steps_of(plan: Plan) -> dict[tuple[str, str], str]:
@@ -154,18 +152,18 @@ class Live:
 
 
 def watch(
-    name: str,
-    read: Callable[[], Reply],
+    watched: Watched,
     draw: Callable[[Plan], "RenderableType"],
     timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Show the plan until it is complete. A scheduler that is away meanwhile is waited for.
+    """Show what is watched until it is complete. A scheduler that is away is waited for.
 
     `timeout` is in seconds. Raises Trouble when the plan has errors, TimedOut, and what the
     first `read` raises.
     """
-    plan: Plan = read().data
+    name = watched.name
+    plan = watched.read()
     begun = monotonic()
     trouble: str | None = None
     with _screen(draw, name, as_json) as shown:
@@ -177,12 +175,12 @@ def watch(
             if timeout is not None and seconds >= timeout:
                 raise TimedOut(
                     f"{name} is not complete after {timeout:g} s: {_told(plan)}. It goes on; see"
-                    f" `holdfast plan show {name}` and `holdfast explain`."
+                    f" {watched.look}."
                 )
             left = EVERY_SECONDS if timeout is None else timeout - seconds
             sleep(min(EVERY_SECONDS, left))
             try:
-                plan, trouble = read().data, None
+                plan, trouble = watched.read(), None
             except NotFound:
                 if name != VANISHES:
                     raise

@@ -13,7 +13,8 @@ from holdfast_cli.main import PLAYGROUND, main
 from tests.unit.cli.help_texts import GOLDEN, help_texts
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
-OF_ALL = {"--json", "--help"}
+OF_ALL = {"--json", "--help", "--timeout"}
+"""Told of once: the last goes with `--watch`."""
 
 
 def leaves(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

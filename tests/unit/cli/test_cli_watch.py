@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.live import Live as Screen
 
 from holdfast.core.view import View
-from holdfast.plans.plan import Plan, Status
+from holdfast.plans.plan import Phase, Plan, Status
+from holdfast.service.model import Strategy
 from holdfast_cli import watch
 from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.errors import NotFound, Unreachable
-from holdfast_cli.plans import tree
-from tests.unit.api.pictures import Source, plan, well
+from holdfast_cli.trees import tree
+from holdfast_cli.watched import Plan as ShownPlan
+from holdfast_cli.watched import Watched
+from tests.unit.api.pictures import Source, answered, plan, pod, step, task, well
 from tests.unit.cli.test_cli_start import on_terminal
 
 Run = Callable[..., Result]
@@ -72,6 +75,85 @@ def test_with_json_each_change_is_a_plan_on_a_line(run: Run, then: Then) -> None
     assert statuses == ["IN_PROGRESS", "IN_PROGRESS", "COMPLETE"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "plan restart deploy",
+        "plan resume deploy",
+        "plan force deploy etcd etcd-1:[member]",
+        "update force-restart",
+        "update resume",
+        "update force-complete etcd etcd-1:[member]",
+    ],
+)
+def test_an_order_is_followed_to_its_end(
+    run: Run, source: Source, then: Then, command: str
+) -> None:
+    then(BEGUN, NEXT, DONE)
+    result = run(*command.split(), "--watch")
+    assert (result.exit_code, result.stderr) == (0, "")
+    answer, first, *_, last = result.stdout.splitlines()
+    assert answer.startswith("plan ")
+    assert first.endswith("deploy IN_PROGRESS, 1 of 3 steps complete")
+    assert last.endswith("deploy COMPLETE, 3 of 3 steps complete")
+    assert len(source.commands) == 1
+
+
+def test_with_json_the_answer_to_the_order_is_the_first_line(run: Run, then: Then) -> None:
+    then(BEGUN, DONE)
+    result = run("plan", "restart", "deploy", "--watch", "--json")
+    answer, *plans = (json.loads(line) for line in result.stdout.splitlines())
+    assert answer == {"message": "plan restart deploy"}
+    assert [each["status"] for each in plans] == ["IN_PROGRESS", "COMPLETE"]
+
+
+def recovering(view: View, *phases: Phase) -> View:
+    return replace(view, plans=(Plan("recovery", Strategy.PARALLEL, phases),))
+
+
+@pytest.mark.parametrize("command", ["pod restart etcd-0", "pod replace etcd-0 --yes"])
+def test_an_order_for_a_pod_instance_is_followed_until_it_runs(
+    run: Run, source: Source, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def phase(index: int, status: Status) -> Phase:
+        return Phase(f"etcd-{index}", Strategy.SERIAL, (step(index, status),))
+
+    starting = replace(well(), pods={"etcd-0": pod(0, task(ready=False)), "etcd-1": pod(1)})
+    views = iter(
+        [
+            recovering(well(), phase(0, Status.STARTED), phase(1, Status.PENDING)),
+            recovering(starting, phase(1, Status.PENDING)),
+            recovering(well(), phase(1, Status.PENDING)),
+        ]
+    )
+    source.view = recovering(well(), phase(0, Status.PENDING), phase(1, Status.PENDING))
+    monkeypatch.setattr(watch, "sleep", lambda _: setattr(source, "view", next(views)))
+    result = run(*command.split(), "--watch")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line.split(" ", 1)[1] for line in result.stdout.splitlines()[1:]] == [
+        "etcd-0 IN_PROGRESS, 0 of 1 steps complete",
+        "etcd-0 etcd-0 etcd-0:[member] STARTED",
+        "etcd-0 etcd-0 etcd-0:[member] COMPLETE",
+        "etcd-0 etcd-0 etcd-0 STARTING",
+        "etcd-0 COMPLETE, 1 of 1 steps complete",
+    ]
+
+
+def test_an_order_for_a_pod_instance_that_takes_too_long(run: Run, source: Source) -> None:
+    source.view = recovering(well(), Phase("etcd-0", Strategy.SERIAL, (step(0, Status.PENDING),)))
+    result = run("pod", "restart", "etcd-0", "--watch", "--timeout", "0.05")
+    assert result.exit_code == 10
+    assert "`holdfast explain etcd-0`" in result.stderr
+    assert run("pod", "restart", "etcd-0", "--timeout", "1").exit_code == 2
+    assert len(source.commands) == 1
+
+
+def test_a_refused_order_is_not_followed(run: Run, source: Source) -> None:
+    source.reply = answered(409, message="not now")
+    result = run("pod", "restart", "etcd-0", "--watch")
+    assert (result.exit_code, result.stdout) == (5, "")
+
+
 def test_a_plan_with_errors_ends_it(run: Run, then: Then) -> None:
     then(BEGUN, WRONG)
     result = run("plan", "show", "deploy", "--watch")
@@ -113,13 +195,15 @@ def test_a_scheduler_that_restarts_is_waited_for(
     replies = bodies(url, source, BEGUN, DONE)
     answers: Iterator[Reply | None] = iter([next(replies), None, None, next(replies)])
 
-    def read() -> Reply:
+    def read() -> ShownPlan:
         answer = next(answers)
         if answer is None:
             raise Unreachable("No scheduler answers.")
-        return answer
+        plan: ShownPlan = answer.data
+        return plan
 
-    watch.watch("deploy", read, lambda body: tree("deploy", body), None, False)
+    deploy = Watched("deploy", read, "")
+    watch.watch(deploy, lambda body: tree("deploy", body), None, False)
     told = capsys.readouterr().out
     assert told.count("No scheduler answers. Asking on.") == 1
     assert "deploy COMPLETE, 3 of 3" in told
@@ -132,13 +216,14 @@ def test_a_plan_that_is_no_more(
     monkeypatch.setattr(watch, "sleep", lambda _seconds: None)
     replies = bodies(url, source, replace(BEGUN, name=name))
 
-    def read() -> Reply:
+    def read() -> ShownPlan:
         for reply in replies:
-            return reply
+            plan: ShownPlan = reply.data
+            return plan
         raise NotFound("There is no such plan.")
 
     def follow() -> None:
-        watch.watch(name, read, lambda body: tree(name, body), None, False)
+        watch.watch(Watched(name, read, ""), lambda body: tree(name, body), None, False)
 
     if name == "decommission":
         follow()
