@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from immutables import Map
 from sortedcontainers import SortedDict, SortedSet
 
-from holdfast.core.allocation import Wanted
 from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
 from holdfast.core.disruption import Action, Disruptions
@@ -20,7 +19,9 @@ from holdfast.core.ledger import Ledger
 from holdfast.core.maintenance import rest_reason
 from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
 from holdfast.core.outcome import NOTHING, Outcome, Reason
+from holdfast.core.rooms import Rooms
 from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
+from holdfast.core.wanted import Wanted
 from holdfast.plans.derive import (
     BUILT_IN,
     DECOMMISSION,
@@ -39,7 +40,7 @@ from holdfast.plans.plan import Plan, Status, Step
 from holdfast.plans.progress import Progress, Share
 from holdfast.plans.single import LEAVE, replace_steps
 from holdfast.records import Pod, Retired
-from holdfast.service.model import Goal, Strategy
+from holdfast.service.model import Goal, PodSpec, Strategy
 
 CANARY_STRATEGIES = frozenset({Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY})
 CANARIES = 2
@@ -81,9 +82,12 @@ class Job:
 class Agenda:
     """Derives plans from the ledger and makes the moves they call for."""
 
-    def __init__(self, ledger: Ledger, new_id: Callable[[], str], disruptions: Disruptions) -> None:
+    def __init__(
+        self, ledger: Ledger, new_id: Callable[[], str], rooms: Rooms, disruptions: Disruptions
+    ) -> None:
         self._ledger = ledger
         self._new_id = new_id
+        self._rooms = rooms
         self._disruptions = disruptions
         self._held_up: dict[str, Reason] = {}
         """Why what nobody wants any more still runs, by instance."""
@@ -187,6 +191,7 @@ class Agenda:
     def update(self, now: float) -> bool:
         """Take in what changed, and end what no plan has any more; true if a place was given up."""
         self._look_again(self._alarms.due(now))
+        self._look_again(self._rooms.due(now))
         self._look_again(self._disruptions.due(now))
         self._look_again(self._changes.take())
         gave_up = self.end_unplanned(self._changed, now)
@@ -217,6 +222,7 @@ class Agenda:
             looked_at.append(entry[1])
         for name in gone:
             self._outcomes.pop(name, None)
+            self._rooms.forget(name)
         if leaving is not None:  # few things tell when it goes on, and it is but one
             self._look_at(LAST, leaving.name, now)
             looked_at.append(leaving.name)
@@ -261,8 +267,10 @@ class Agenda:
         former = self._ledger.spec_of(pod) if pod and pod.tasks else None
         if rank != LAST and pod is not None and (rest := self._rest(rank, pod, now)) is not None:
             return rest
+        self._rooms.forget(name)
         first: Reason | None = None
-        for job in self._jobs(name):
+        jobs = self._jobs(name)
+        for number, job in enumerate(jobs):
             move = next_move(job.work, pod, former, now)
             if move is None:
                 continue
@@ -280,8 +288,23 @@ class Agenda:
                     self._note_down(name)
                     return Outcome(Reason(f"it is being stopped: {reason}"))
                 case Start(_, _, waits_for):
-                    return Outcome(Reason(f"it waits until {waits_for}"), job.wanted(name, move))
+                    wanted = job.wanted(name, move)
+                    if pod is not None and not move.join and self._rooms.grows(pod, wanted.spec):
+                        otherwise = self._as_it_was(jobs[number + 1 :], name, pod, former, now)
+                        wanted = replace(wanted, otherwise=otherwise)
+                    return Outcome(Reason(f"it waits until {waits_for}"), wanted)
         return Outcome(first or self._held_up.get(name))
+
+    def _as_it_was(
+        self, jobs: Iterable[Job], name: str, pod: Pod, former: PodSpec | None, now: float
+    ) -> Wanted | None:
+        """What recovery would start of an instance that is to grow, should there be no room."""
+        for job in jobs:
+            move = next_move(job.work, pod, former, now) if job.work.recovers else None
+            if isinstance(move, Start) and not move.join:
+                held_back = self._hold_back(job, name, pod, move, now)
+                return None if held_back else job.wanted(name, move)
+        return None
 
     def _rest(self, rank: Rank, pod: Pod, now: float) -> Outcome | None:
         """On a host in maintenance an instance is stopped, as the budget allows, and waits."""
@@ -468,8 +491,10 @@ class Agenda:
         short = self.shortage.of(job.work.spec, job.work.tasks)
         if short:
             return Reason(short)  # what runs is not stopped for what could not be started
-        return self._too_many_down(pod, job.work.spec.max_unavailable) or self._disruptions.refusal(
-            pod, Action.RESTART, move.tasks, move.reason, now
+        return (
+            self._too_many_down(pod, job.work.spec.max_unavailable)
+            or self._rooms.refusal(pod, job.work.spec, now)
+            or self._disruptions.refusal(pod, Action.RESTART, move.tasks, move.reason, now)
         )
 
     def _too_many_down(self, pod: Pod, most: int) -> Reason | None:

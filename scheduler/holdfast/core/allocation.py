@@ -1,6 +1,6 @@
 """Offers put to use: pods started, leftovers cleaned up, the rest declined."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.maintenance import closed
 from holdfast.core.refused import Refused
+from holdfast.core.rooms import Rooms
 from holdfast.core.statuses import never_started
+from holdfast.core.wanted import Wanted
 from holdfast.mesos.messages import Offer, TaskState
 from holdfast.placement.absence import about_to_go
 from holdfast.placement.constraints import Refusal
@@ -26,7 +28,6 @@ from holdfast.placement.owner import role_for
 from holdfast.placement.pool import AgentPool, PoolKey, pools
 from holdfast.plans.goals import RESTART
 from holdfast.records import Pod, Reservation, Retired, Task
-from holdfast.service.model import PodSpec
 
 IDLE_REFUSE_SECONDS = 3600.0
 SEARCHING_REFUSE_SECONDS = 10.0
@@ -43,25 +44,6 @@ VACANT = "its whole place was offered again, so it does not run"
 
 CREATE = "create"
 """The hook a first instance owes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Tasks of a pod instance to start: `spec` is it under the configuration `config_id`.
-
-    `join` them to the executor that runs; otherwise the instance starts with a new one. `run` and
-    `parameters` are those of a custom plan; what is recovered (`run` is None) stays of the run it
-    was.
-    """
-
-    name: str
-    spec: PodSpec
-    index: int
-    config_id: str
-    tasks: tuple[str, ...]
-    join: bool = False
-    run: str | None = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -89,11 +71,13 @@ class Allocation:
         settings: LaunchSettings,
         new_id: Callable[[], str],
         inspections: Inspections,
+        rooms: Rooms,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._new_id = new_id
         self._inspections = inspections
+        self._rooms = rooms
         self.leftovers = Leftovers(ledger)
 
     def use(
@@ -127,7 +111,14 @@ class Allocation:
             result.started.append(some.name)
         for key, pool in by_key.items():
             todo[key] += self.leftovers.clean(pool, result.decisions, now)
-        self._answer(by_key, todo, wanted, closing, result)
+        growing = set()
+        for name, lacks in self._rooms.offered(by_key, now).items():
+            held = self._ledger.pods[name].reservation
+            assert held is not None
+            growing.add(held.agent_id)
+            if lacks is not None:
+                result.refusals.setdefault(name, {})[held.hostname] = str(lacks)
+        self._answer(by_key, todo, wanted, closing, growing, result)
         return result
 
     def _launch(
@@ -150,11 +141,17 @@ class Allocation:
             how = "in its running executor"
         else:
             found = self._find(owner, wanted, by_key, home_region, refused, result, now)
+            how = "again on its volumes" if found and found[1] else "as a new instance"
+            if found is None and wanted.otherwise is not None:
+                wanted = wanted.otherwise
+                found = self._find(owner, wanted, by_key, home_region, refused, result, now)
+                if found is not None:
+                    self._rooms.fell_back(wanted.name, now)
+                    how = "as it was, on its volumes, since there is no room for it to grow"
             if found is None:
                 return None
-            placement, again = found
+            placement, _ = found
             started = self._started(wanted, placement, owner.framework_id, now)
-            how = "again on its volumes" if again else "as a new instance"
         self._ledger.put_pod(started)
         held = started.reservation
         assert held is not None
@@ -377,6 +374,7 @@ class Allocation:
         todo: Mapping[PoolKey, Sequence[Mapping[str, Any]]],
         wanted: Sequence[Wanted],
         closing: Iterable[str],
+        growing: Collection[str],
         result: Result,
     ) -> None:
         """ACCEPT where something is to be done; DECLINE the rest, for as long as makes sense."""
@@ -393,7 +391,8 @@ class Allocation:
             if key.agent_id in waiting_at:
                 refuse = WAITING_REFUSE_SECONDS
             else:
-                refuse = SEARCHING_REFUSE_SECONDS if searching else IDLE_REFUSE_SECONDS
+                looks = searching or key.agent_id in growing
+                refuse = SEARCHING_REFUSE_SECONDS if looks else IDLE_REFUSE_SECONDS
             if todo[key]:
                 result.calls.append(Accept(pool.offer_ids, tuple(todo[key]), refuse))
             else:

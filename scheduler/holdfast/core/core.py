@@ -36,6 +36,7 @@ from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.rooms import Rooms
 from holdfast.core.silence import Silence
 from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
 from holdfast.core.tally import tally
@@ -93,11 +94,12 @@ class Core:
         self._waiting: Map[str, Waiting] = Map()
         self._silence = Silence(ledger)
         self._disruptions = Disruptions(ledger, settings.domains, new_id)
-        self._agenda = Agenda(ledger, new_id, self._disruptions)
+        self._rooms = Rooms(ledger, settings.executor)
+        self._agenda = Agenda(ledger, new_id, self._rooms, self._disruptions)
         self._failures = Failures(ledger, self._agenda.down, new_id, self._disruptions)
         self._windows = Windows(ledger, self._agenda.down_of, self._disruptions)
         self._inspections = Inspections()
-        self._allocation = Allocation(ledger, settings, new_id, self._inspections)
+        self._allocation = Allocation(ledger, settings, new_id, self._inspections, self._rooms)
         self._uninstall = Uninstall(ledger, shared)
         self._dispatch = Dispatch(
             ledger,
@@ -475,6 +477,7 @@ class Core:
         needs = set()
         if self._demand.instances_wait and self._inspections.answers:
             needs.add(f"agents told {self._inspections.answers} times what they can do")
+        needs |= self._rooms.needs()
         needs |= self._uninstall.needs()
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from holdfast.core.allocation import Wanted
+from holdfast.core.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)

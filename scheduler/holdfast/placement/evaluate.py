@@ -21,6 +21,7 @@ __all__ = [
     "Holding",
     "Owner",
     "Placement",
+    "amounts",
     "join",
     "missing_parts",
     "place",
@@ -52,7 +53,7 @@ def place(
     ports = assign(pod, pool.free(pod.pre_reserved_role))
     if isinstance(ports, Refusal):
         return ports
-    cpus, memory_mb, gpus = _amounts(pod, owner.executor)
+    cpus, memory_mb, gpus = amounts(pod, owner.executor)
     wanted = Reservation(
         resource_id=new_id(),
         agent_id=pool.agent_id,
@@ -101,7 +102,7 @@ def resume(
         return ports
     there = {volume.path for volume in held.volumes}
     added = [volume for volume in pod.volumes if volume.path not in there]
-    cpus, memory_mb, gpus = _amounts(pod, owner.executor)
+    cpus, memory_mb, gpus = amounts(pod, owner.executor)
     wanted = replace(
         held,
         agent_id=pool.agent_id,
@@ -221,7 +222,7 @@ def present(held: Reservation, pool: AgentPool) -> bool:
     return any(id_ in pool.reserved for id_ in held.resource_ids)
 
 
-def _amounts(pod: PodSpec, executor: ExecutorShare) -> tuple[float, float, float]:
+def amounts(pod: PodSpec, executor: ExecutorShare) -> tuple[float, float, float]:
     """The cpus, memory (MB) and gpus of a whole instance, its executor included."""
     sets: tuple[ResourceSetSpec, ...] = pod.reserved_sets
     return (

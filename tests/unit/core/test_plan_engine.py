@@ -594,22 +594,6 @@ def test_cpus_change_is_a_reservation_changed_in_place(cpus: float) -> None:
     assert held == pytest.approx(after.cpus)
 
 
-def test_cpus_that_the_agent_does_not_have_keep_the_instance_waiting_there() -> None:
-    spec = build(task("node", volumes=DATA))
-    world = deployed(spec, agents=2)
-    world.free_cpus = 0.3
-    world.start(changed(spec, cpus=4.0))
-    world.settle()
-    assert not world.launched
-    explanation = world.core.view(world.now).explanations["db-0"]
-    assert "cpus" in explanation.agents["host-1"]
-    # Going back to what it has brings it up again.
-    world.start(spec)
-    world.settle()
-    assert world.running() == {"db-0-node"}
-    assert world.status() is Status.COMPLETE
-
-
 def test_new_volume_is_added_to_an_instance() -> None:
     spec = build(task("node", volumes=DATA))
     world = deployed(spec)

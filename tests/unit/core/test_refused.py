@@ -10,11 +10,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from holdfast.core import allocation
-from holdfast.core.allocation import Allocation, Result, Wanted
+from holdfast.core.allocation import Allocation, Result
 from holdfast.core.inspections import Inspections
 from holdfast.core.ledger import Ledger
 from holdfast.core.refused import Refused
+from holdfast.core.rooms import Rooms
 from holdfast.core.startup import open_ledger
+from holdfast.core.wanted import Wanted
 from holdfast.placement import evaluate
 from holdfast.records import Retired
 from holdfast.service.model import Constraint, Operator, PodSpec, PortSpec, ServiceSpec
@@ -54,7 +56,8 @@ class Services:
         self.ledger: Ledger = open_ledger(MemoryStore().load(), spec)[0]
         self.ledger.set_framework_id("framework")
         self._allocation = Allocation(
-            self.ledger, SETTINGS, lambda: f"id-{next(ids)}", Inspections()
+            *(self.ledger, SETTINGS, lambda: f"id-{next(ids)}"),
+            *(Inspections(), Rooms(self.ledger, SETTINGS.executor)),
         )
 
     def use(self, names: list[str], agents: list[tuple[int, float]], now: float) -> Result:
