@@ -8,10 +8,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -24,7 +23,6 @@ from holdfast.api.codahale import of_service
 from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import effects as ef
-from holdfast.core import events as ev
 from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
@@ -32,16 +30,25 @@ from holdfast.core.ledger import Ledger
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
 from holdfast.disruptions import DisruptionAsker
+from holdfast.ending import (
+    EXIT_API,
+    EXIT_BAD_INPUT,
+    EXIT_LEADERSHIP_LOST,
+    EXIT_RECORDS,
+    EXIT_UNINSTALLING,
+    Ending,
+    Fatal,
+)
 from holdfast.engine import Engine
 from holdfast.framework import Framework
 from holdfast.leading import Leading
+from holdfast.listener import Listener
 from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
 from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
-from holdfast.mesos.messages import InverseOffer, MasterInfo, Offer, OperationStatus, TaskStatus
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.multi import CannotStart, is_multi, lead_many, multi_options
 from holdfast.placement.owner import uses_gpus
@@ -60,25 +67,9 @@ from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast.zk_settings import ZkSettings, ZkSettingsError
 from holdfast_executor import archive
 
-EXIT_BAD_INPUT = 1
-EXIT_REFUSED_BY_MASTER = 6
-EXIT_LEADERSHIP_LOST = 8
-EXIT_API = 9
-EXIT_UNINSTALLING = 11
-EXIT_RECORDS = 14
-"""Exit codes; those below 14 mean what they mean in dcos-commons (ProcessExit)."""
-
 WATCH_SECONDS = 0.5
 
 log = structlog.get_logger("holdfast")
-
-
-class Fatal(Exception):
-    """Ends the process with a code; the message is for the operator. Tasks run on."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,63 +100,6 @@ class Options:
         """Certificate and key of the API."""
         cert, key = self.api_tls_cert, self.api_tls_key
         return (cert, key) if cert and key else None
-
-
-class Listener:
-    """Turns what the master tells into events of the engine."""
-
-    def __init__(
-        self,
-        post: Callable[[ev.Event], None],
-        end: Callable[[Fatal], None],
-        deregisters: Callable[[], bool],
-    ) -> None:
-        """`deregisters` tells whether the framework is being torn down by us."""
-        self._post = post
-        self._end = end
-        self._deregisters = deregisters
-
-    def subscribed(self, framework_id: str, master: MasterInfo) -> None:
-        self._post(ev.Subscribed(framework_id, master))
-
-    def disconnected(self, reason: str) -> None:
-        self._post(ev.Disconnected(reason))
-
-    def waiting(self, reason: str) -> None:
-        log.warning("no subscription yet; trying again", reason=reason)
-
-    def offers(self, offers: tuple[Offer, ...]) -> None:
-        self._post(ev.OffersReceived(offers))
-
-    def rescinded(self, offer_id: str) -> None:
-        self._post(ev.OfferRescinded(offer_id))
-
-    def inverse_offers(self, offers: tuple[InverseOffer, ...]) -> None:
-        self._post(ev.InverseOffersReceived(offers))
-
-    def inverse_rescinded(self, offer_id: str) -> None:
-        self._post(ev.InverseOfferRescinded(offer_id))
-
-    def status(self, status: TaskStatus) -> None:
-        self._post(ev.StatusReceived(status))
-
-    def operation_status(self, status: OperationStatus) -> None:
-        self._post(ev.OperationStatusReceived(status))
-
-    def agent_failed(self, agent_id: str, executor_id: str | None) -> None:
-        self._post(ev.AgentFailed(agent_id, executor_id))
-
-    def failed_over(self, message: str) -> None:
-        self._end(Fatal(message, EXIT_LEADERSHIP_LOST))
-
-    def removed(self, message: str) -> None:
-        if self._deregisters():
-            self._post(ev.FrameworkRemoved())
-        else:
-            self.fatal(message)
-
-    def fatal(self, message: str) -> None:
-        self._end(Fatal(message, EXIT_REFUSED_BY_MASTER))
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -227,25 +161,6 @@ def main(**given: Any) -> None:
         raise SystemExit(fatal.code) from None
 
 
-class Ending:
-    """Brings the process to its end, once, from whatever thread noticed that it must end."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.fatal: Fatal | None = None
-        self.engine: Engine[Any] | None = None
-
-    def __call__(self, fatal: Fatal | None = None) -> None:
-        self.fatal = self.fatal or fatal
-        self.stop.set()
-        if self.engine is not None:
-            self.engine.stop()
-
-    def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping; tasks run on", signal=signal.Signals(number).name)
-        self()
-
-
 def _run(options: Options) -> None:
     environment = _environment(options.env_file)
     settings = _settings(environment)
@@ -256,7 +171,7 @@ def _run(options: Options) -> None:
             options.secrets.check(service, os.environ)
         except SettingsError as error:
             raise Fatal(f"{options.svc_yml}: {error}", EXIT_BAD_INPUT) from error
-    framework = _framework(options, service)
+    framework = _framework(options, settings, service)
     try:
         zk_auth, zk_tls = options.zk.auth(), options.zk.tls()
         access = options.mesos.access(framework.principal, os.environ)
@@ -307,6 +222,7 @@ def _lead(
 ) -> None:
     """Be the one scheduler of the framework, `service` or many, until something ends it."""
     stored = store.load()
+    _mind_uninstall(options, framework, store, stored)
     name, executor = _executor()
     base = f"{'https' if options.tls else 'http'}://{options.host}:{options.port}"
     launching = LaunchSettings(
@@ -322,11 +238,22 @@ def _lead(
         for variable in settings.of_one_service:
             log.warning(f"{variable} does not count for a framework of many services")
         try:
-            led = lead_many(framework, stored, launching, _new_id, options.reserve_discipline)
+            led = lead_many(
+                framework,
+                stored,
+                launching,
+                _new_id,
+                options.reserve_discipline,
+                settings.conduct,
+                settings.removal_timeout,
+                options.uninstall,
+            )
         except CannotStart as error:
             raise Fatal(str(error), EXIT_RECORDS) from error
     else:
-        led = _lead_one(options, service, store, stored, launching, settings.conduct)
+        if settings.removal_timeout is not None:
+            log.warning("SERVICE_REMOVAL_TIMEOUT_S counts with --multi alone")
+        led = _lead_one(options, service, stored, launching, settings.conduct)
     delivery = None
     if led.configs is not None:
         try:
@@ -401,7 +328,7 @@ def _lead(
         server.stop()
 
 
-def _framework(options: Options, service: ServiceSpec | None) -> Framework:
+def _framework(options: Options, settings: Settings, service: ServiceSpec | None) -> Framework:
     """What the master and the store are told: that of the service, or the one of `--multi`."""
     if service is not None:
         return Framework(
@@ -409,21 +336,30 @@ def _framework(options: Options, service: ServiceSpec | None) -> Framework:
         )
     if options.multi is None or options.svc_yml is not None:
         raise Fatal("give either a SVC_YML or --multi NAME, and not both", EXIT_BAD_INPUT)
-    if options.uninstall:
-        raise Fatal(
-            "SDK_UNINSTALL is set, which is for the scheduler of one service. Nothing was changed."
-            " Start it without, and remove the services with `holdfast service remove`.",
-            EXIT_BAD_INPUT,
-        )
     principal = options.principal or f"{options.multi}-principal"
     zookeeper = options.zookeeper or os.environ.get("FRAMEWORK_ZOOKEEPER") or DEFAULT_ZOOKEEPER
-    return Framework(options.multi, options.user, principal, zookeeper)
+    return Framework(options.multi, options.user, principal, zookeeper, region=settings.region)
+
+
+def _mind_uninstall(
+    options: Options, framework: Framework, store: ZooKeeperStore, stored: Mapping[str, Record]
+) -> None:
+    """There is no way back from an uninstall, and nothing to do for one without records."""
+    if options.uninstall and not stored:
+        log.info("nothing is stored: the service is uninstalled", service=framework.name)
+        store.wipe()
+    if is_being_uninstalled(stored) and not options.uninstall:
+        raise Fatal(
+            f"{framework.name} is being uninstalled, which cannot be undone: volumes are ordered"
+            " destroyed. This scheduler stops; nothing was changed. Start it with"
+            " SDK_UNINSTALL=true to bring that to its end.",
+            EXIT_UNINSTALLING,
+        )
 
 
 def _lead_one(
     options: Options,
     service: ServiceSpec,
-    store: ZooKeeperStore,
     stored: Mapping[str, Record],
     launching: LaunchSettings,
     conduct: Conduct,
@@ -435,7 +371,7 @@ def _lead_one(
             f" changed. Start it with --multi {service.name}; or give the service another name.",
             EXIT_RECORDS,
         )
-    ledger, errors = _open(options, service, store, stored)
+    ledger, errors = _open(options, service, stored)
     for refused in errors:
         log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
     core = Core(ledger, launching, _new_id, errors, conduct=conduct)
@@ -456,26 +392,12 @@ def _lead_one(
 
 
 def _open(
-    options: Options,
-    service: ServiceSpec,
-    store: ZooKeeperStore,
-    stored: Mapping[str, Record],
+    options: Options, service: ServiceSpec, stored: Mapping[str, Record]
 ) -> tuple[Ledger, tuple[str, ...]]:
     """The records to go on from, and why a changed svc.yml cannot be the target, if it cannot."""
     try:
         if options.uninstall:
-            ledger = open_uninstall(stored, service, time.time())
-            if not stored:
-                log.info("nothing is stored: the service is uninstalled", service=service.name)
-                store.wipe()
-            return ledger, ()
-        if is_being_uninstalled(stored):
-            raise Fatal(
-                f"Service {service.name} is being uninstalled, which cannot be undone: its volumes"
-                " are ordered destroyed. This scheduler stops; nothing was changed. Start it with"
-                " SDK_UNINSTALL=true to bring that to its end.",
-                EXIT_UNINSTALLING,
-            )
+            return open_uninstall(stored, service, time.time()), ()
         return open_ledger(stored, service)
     except BadRecord as error:
         raise Fatal(str(error), EXIT_RECORDS) from error

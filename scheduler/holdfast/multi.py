@@ -8,8 +8,10 @@ import click
 
 from holdfast.api.codahale import of_service
 from holdfast.api.multi import create_multi_app
+from holdfast.core.conduct import Conduct
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.multi import MULTI_PATH, Composite
+from holdfast.core.multi_uninstall import uninstalls_many
 from holdfast.core.startup import BadRecord
 from holdfast.framework import Framework
 from holdfast.leading import Leading
@@ -46,7 +48,7 @@ class CannotStart(Exception):
 
 def is_multi(stored: Mapping[str, Record]) -> bool:
     """Whether the records are those of a framework of many services."""
-    return MULTI_PATH in stored
+    return MULTI_PATH in stored or uninstalls_many(stored)
 
 
 def lead_many(
@@ -55,8 +57,14 @@ def lead_many(
     settings: LaunchSettings,
     new_id: Callable[[], str],
     limit: int,
+    conduct: Conduct,
+    removal_timeout: float | None,
+    uninstall: bool,
 ) -> Leading:
-    """Go on with the services in the records. Raises CannotStart."""
+    """Go on with the services in the records, or bring them all to their end. Raises CannotStart.
+
+    The others are those of `Composite`.
+    """
     if stored and not is_multi(stored):
         raise CannotStart(
             f"The records of {framework.name} are those of a single service. Nothing was changed,"
@@ -64,7 +72,18 @@ def lead_many(
             " for the framework of many services."
         )
     try:
-        core = Composite(stored, settings, new_id, framework.principal, limit, time.time())
+        core = Composite(
+            stored,
+            settings,
+            new_id,
+            framework.principal,
+            limit,
+            time.time(),
+            region=framework.region,
+            conduct=conduct,
+            removal_timeout=removal_timeout,
+            uninstall=uninstall,
+        )
     except (BadRecord, ServiceError) as error:
         raise CannotStart(str(error)) from error
     return Leading(
@@ -87,5 +106,9 @@ def lead_many(
         ),
         configs={
             f"{name}:{id_}": spec for (name, id_), spec in core.view(time.time()).configs.items()
-        },
+        }
+        if not uninstall
+        else None,
+        deregisters=lambda: core.deregisters,
+        ended=uninstall and core.framework_id is None,
     )

@@ -37,7 +37,6 @@ IGNORED = {
     "LIBMESOS_URI": "Mesos is spoken to over HTTP",
     "MARATHON_NAME": "tasks reach the scheduler at its --host",
     "MESOS_API_VERSION": "it is always the v1 API",
-    "SERVICE_REMOVAL_TIMEOUT_S": "a scheduler has one service",
     "USE_LEGACY_KILL_UNNEEDED_TASKS": "what no plan has is always stopped",
 }
 """Variables of dcos-commons that change nothing here, and why."""
@@ -69,7 +68,8 @@ class Settings:
 
     `user`, `principal`, `zookeeper` and `web_url` win over svc.yml, `region` is where pods go that
     name none, `group_role` the role the service takes instead of one of its own; all are None when
-    not set. `space` is where the service is in the secret store of DC/OS.
+    not set. `space` is where the service is in the secret store of DC/OS. After `removal_timeout`
+    seconds what one of many services still holds while it is removed is given up.
     """
 
     user: str | None = None
@@ -85,18 +85,12 @@ class Settings:
     pause_command: str = SLEEP
     package: Package = NO_PACKAGE
     statsd: Target | None = None
+    removal_timeout: float | None = None
 
     @property
     def of_one_service(self) -> list[str]:
         """The variables that are set and do not count for a framework of many services."""
-        given = {
-            "SERVICE_REGION": self.region is not None,
-            "MESOS_ALLOCATION_ROLE": self.group_role is not None,
-            "ENABLE_BACKOFF": self.conduct.backoff != USUAL.backoff,
-            "IMPLICIT_RECONCILIATION_PERIOD_MS": self.conduct.reconciliation != PERIOD,
-            "DISABLE_SUPPRESS": not self.conduct.suppress,
-        }
-        return [name for name, is_set in given.items() if is_set]
+        return ["MESOS_ALLOCATION_ROLE"] if self.group_role is not None else []
 
     def applied_to(self, service: ServiceSpec) -> ServiceSpec:
         """The service of svc.yml as it is in this environment."""
@@ -144,6 +138,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             read.whole("PACKAGE_BUILD_TIME_EPOCH_MS", 0, 2**63 - 1),
         ),
         statsd=_statsd(read),
+        removal_timeout=(
+            read.number("SERVICE_REMOVAL_TIMEOUT_S", 600.0, above=0.0)
+            if read.text("SERVICE_REMOVAL_TIMEOUT_S")
+            else None
+        ),
     )
     if read.problems:
         raise BadSettings(tuple(read.problems))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from holdfast_playground.cluster import Cluster, ClusterSpec
 from holdfast_playground.fixtures import ClusterFactory
@@ -161,3 +162,45 @@ def test_what_cannot_be_hosted_changes_nothing(cluster: Cluster, scheduler: Sche
     assert host(scheduler, "/team/two").status_code == 200
     assert host(scheduler, "team/two").status_code == 409
     assert [one["service"] for one in scheduler.get("multi")] == ["/team/two"]
+
+
+def test_sdk_uninstall_ends_all_services_and_the_framework(
+    cluster: Cluster, scheduler: Scheduler
+) -> None:
+    """By the plan that Cosmos waits for; once begun there is no start without the word."""
+    for name in ("one", "/team/two"):
+        assert host(scheduler, name).status_code == 200
+    wait_well(scheduler, "one", "team__two")
+    framework_id = framework(cluster)["id"]
+    metrics = scheduler.session.get(f"{scheduler.url}/v1/metrics/prometheus", timeout=10).text
+    assert 'holdfast_pods{service="one",state="running"} 2.0' in metrics
+    assert 'holdfast_pods{service="/team/two",state="running"} 2.0' in metrics
+
+    scheduler.end()
+    scheduler.set_environment(SDK_UNINSTALL="true")
+    scheduler.start()
+    wait_until("it has begun", lambda: scheduler.answers() and plan(scheduler).get("phases"))
+    scheduler.end()
+    scheduler.set_environment(SDK_UNINSTALL=None)
+    scheduler.start()
+    assert scheduler.exit_code() == 11
+    assert "SDK_UNINSTALL=true" in scheduler.log
+
+    scheduler.set_environment(SDK_UNINSTALL="true")
+    scheduler.start()
+    wait_until(
+        "all is uninstalled",
+        lambda: scheduler.answers() and plan(scheduler).get("status") == "COMPLETE",
+        120,
+    )
+    assert scheduler.session.get(f"{scheduler.url}/v1/health", timeout=10).status_code == 200
+    wait_until("nothing is reserved", lambda: reserved_roles(cluster) == set())
+    frameworks = ask_master(cluster, "frameworks")
+    assert frameworks["frameworks"] == []
+    assert [each["id"] for each in frameworks["completed_frameworks"]] == [framework_id]
+    with pytest.raises(NoNodeError):
+        znodes(cluster)
+
+
+def plan(scheduler: Scheduler) -> dict[str, Any]:
+    return dict(scheduler.get("plans/deploy"))

@@ -74,8 +74,15 @@ def test_all_together() -> None:
 
 def test_what_is_for_one_service_alone() -> None:
     assert read_settings({"EXECUTOR_CPUS": "1", "FRAMEWORK_USER": "me"}).of_one_service == []
-    found = read_settings({"SERVICE_REGION": "north", "DISABLE_SUPPRESS": "true"})
-    assert found.of_one_service == ["SERVICE_REGION", "DISABLE_SUPPRESS"]
+    found = read_settings({"SERVICE_REGION": "north", "MESOS_ALLOCATION_ROLE": "dev"})
+    assert found.of_one_service == ["MESOS_ALLOCATION_ROLE"]
+
+
+def test_nothing_is_given_up_unless_a_time_is_set() -> None:
+    assert read_settings({}).removal_timeout is None
+    assert read_settings({"SERVICE_REMOVAL_TIMEOUT_S": "600"}).removal_timeout == 600.0
+    (problem,) = problems(SERVICE_REMOVAL_TIMEOUT_S="0")
+    assert problem == "SERVICE_REMOVAL_TIMEOUT_S: expected a number above 0, found '0'"
 
 
 def test_every_fault_is_told_at_once() -> None:

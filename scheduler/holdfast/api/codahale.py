@@ -4,7 +4,7 @@ from collections import Counter
 
 from holdfast.api.metrics import plan_status
 from holdfast.api.shapes import MetricsBody
-from holdfast.core.multi import MultiView
+from holdfast.core.multi_view import MultiView
 from holdfast.core.view import View
 from holdfast.timing import Timer
 

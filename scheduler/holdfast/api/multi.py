@@ -7,11 +7,11 @@ from contextvars import ContextVar
 from typing import Protocol
 from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from holdfast.api import shapes
+from holdfast.api import plans, shapes
 from holdfast.api.access import Access
 from holdfast.api.answers import (
     ANSWER_SECONDS,
@@ -37,12 +37,13 @@ from holdfast.api.names import Unknown
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.page import HEADERS, services_page
 from holdfast.api.parameters import ServiceName
+from holdfast.api.plan_routes import SHOWN
 from holdfast.api.routes import ANYTHING_ELSE, add_artifacts
 from holdfast.api.source import answered, ask, caller
 from holdfast.core import events as ev
 from holdfast.core.events import Verb
 from holdfast.core.hosted import service_key
-from holdfast.core.multi import MultiView
+from holdfast.core.multi_view import MultiView
 from holdfast.core.view import View
 from holdfast.engine import Answer
 from holdfast.eventlog import EventLog
@@ -176,6 +177,7 @@ def framework_app(
     app = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
     router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
     _add_services(router, source, framework, answer_seconds)
+    _add_uninstall(router, source, framework)
     _add_monitoring(router, source, vitals)
     add_events(router, source)
     add_artifacts(router, artifacts)
@@ -255,6 +257,17 @@ def _add_services(
         return as_json({"message": answer.body["message"]}, answer.status)
 
 
+def _add_uninstall(router: APIRouter, source: MultiSource, framework: Framework) -> None:
+    @router.get("/plans/deploy", tags=["plans"], responses=SHOWN)
+    async def show_uninstall() -> Response:
+        """While the framework is uninstalled with all of its services, how far that is."""
+        plan = source.view.uninstall
+        if plan is None:
+            text = "A framework of many services has no plan, unless it is being uninstalled."
+            raise HTTPException(404, text)
+        return as_json(plans.plan_body(framework.name, plan), plans.plan_code(plan))
+
+
 def _add_monitoring(router: APIRouter, source: MultiSource, vitals: Callable[[], Vitals]) -> None:
     metrics = Metrics(lambda: source.view.services.values(), vitals)
     text = ok_text("Prometheus text format", 'holdfast_connected{service="/team/web"} 1.0')
@@ -282,11 +295,17 @@ def _add_monitoring(router: APIRouter, source: MultiSource, vitals: Callable[[],
         responses={code: ok(shapes.FrameworkHealthBody, text) for code, text in codes.items()},
     )
     async def show_health() -> Response:
-        """417 when a plan of any service has errors, 202 while any is under way, else 200."""
+        """417 when a plan of any service has errors, 202 while any is under way, else 200.
+
+        While the framework is uninstalled, the code of its plan.
+        """
         bodies = [health(view) for view in source.view.services.values()]
         code = 200
+        ending = source.view.uninstall
         if any(code >= 500 and body["status"] == "error" for code, body in bodies):
             code = 417
+        elif ending is not None:
+            code = plans.plan_code(ending)
         elif not source.view.connected:
             code = 503
         elif any(each != 200 for each, _ in bodies):

@@ -61,7 +61,7 @@ async def given_service(
     }
     hosted = Hosted(name, yaml, {**known, **environment}, files)
     try:
-        spec = hosted.spec(framework.principal)
+        spec = hosted.spec(framework.principal, region=framework.region)
     except ServiceError as error:
         raise HTTPException(400, str(error)) from None
     if service_key(name.replace(".", "/")) != service_key(spec.name.replace(".", "/")):

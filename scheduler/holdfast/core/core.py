@@ -203,6 +203,13 @@ class Core:
         """Whether a launch may still arrive that was given up."""
         return self._withdrawals.open
 
+    def give_up(self, now: float) -> list[str]:
+        """While it is uninstalled: forget what is still held, and say of each host what that is.
+
+        It is stored with the next step.
+        """
+        return self._uninstall.give_up(now)
+
     @property
     def deregisters(self) -> bool:
         """Whether the framework is being torn down; safe from any thread."""

@@ -19,8 +19,11 @@ class Hosted:
     environment: Mapping[str, str]
     files: Mapping[str, str]
 
-    def spec(self, principal: str, warn: Warn | None = None) -> ServiceSpec:
-        """What it says, under the principal of the framework. Raises ServiceError."""
+    def spec(
+        self, principal: str, warn: Warn | None = None, region: str | None = None
+    ) -> ServiceSpec:
+        """What it says, under the principal of the framework; pods that name no region go to that
+        one. Raises ServiceError."""
         read = loads(
             self.yaml,
             source=f"the svc.yml of {self.name}",
@@ -28,7 +31,7 @@ class Hosted:
             environment=self.environment,
             warn=warn,
         )
-        return replace(read, principal=principal)
+        return replace(read, principal=principal, region=region)
 
     def _template(self, name: str) -> str:
         text = self.files.get(name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.core import KILL_AGAIN_SECONDS, MOST_REMEMBERED, Core
 from holdfast.core.discipline import SELECTED_PATH, Discipline
 from holdfast.core.hosted import (
@@ -25,6 +26,8 @@ from holdfast.core.hosted import (
 )
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
+from holdfast.core.multi_uninstall import FrameworkUninstall
+from holdfast.core.multi_view import MultiView, waits_for
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import (
     BadRecord,
@@ -34,11 +37,11 @@ from holdfast.core.startup import (
     open_uninstall,
 )
 from holdfast.core.statuses import operation_acknowledged, runs
+from holdfast.core.uninstall_record import Uninstalling
 from holdfast.core.view import View
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskStatus
 from holdfast.placement.owner import uses_gpus
-from holdfast.service.model import ServiceSpec
 from holdfast.state.store import LAST_RECORD, decode, encode
 
 MULTI_PATH = "multi"
@@ -56,26 +59,6 @@ REFUSE_SECONDS = 3600.0
 UPDATE_AGAIN_SECONDS = 1.0
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class MultiView:
-    """All services at one moment, by name. `held` are those that wait for their turn to grow."""
-
-    framework_id: str | None
-    connected: bool
-    services: Mapping[str, View]
-    hosted: Mapping[str, Hosted]
-    held: frozenset[str]
-
-    @property
-    def configs(self) -> Mapping[tuple[str, str], ServiceSpec]:
-        """Every configuration in use, by service and id."""
-        return {
-            (name, id_): spec
-            for name, view in self.services.items()
-            for id_, spec in view.configs.items()
-        }
 
 
 @dataclass(slots=True)
@@ -110,15 +93,28 @@ class Composite:
         limit: int,
         now: float,
         core_type: type[Core] = Core,
+        *,
+        region: str | None = None,
+        conduct: Conduct = USUAL,
+        removal_timeout: float | None = None,
+        uninstall: bool = False,
     ) -> None:
         """Go on from these records. `limit` is how many services may grow at once, 0 for all.
 
+        `region` is where pods go that name none. After `removal_timeout` seconds what a removed
+        service still holds is forgotten. With `uninstall` all services go, then the framework.
         Raises BadRecord, and ServiceError when a svc.yml that was taken cannot be read any more.
         """
         self._settings = settings
         self._new_id = new_id
         self._principal = principal
         self._core_type = core_type
+        self._region = region
+        self._conduct = conduct
+        self._removal_timeout = removal_timeout
+        self._uninstall = FrameworkUninstall(stored)
+        if uninstall:
+            self._uninstall.begin(now, nothing_stored=not stored)
         self._parts: dict[str, _Part] = {}
         self._subscription: ev.Subscribed | None = None
         self._shortage: ev.ShortageChanged | None = None
@@ -136,8 +132,9 @@ class Composite:
         framework = stored.get(FRAMEWORK_PATH)
         self.framework_id: str | None = framework["id"] if framework else None
         self._discipline = Discipline(limit, stored.get(SELECTED_PATH, {}).get("services", ()))
-        if MULTI_PATH not in stored:
+        if MULTI_PATH not in stored and self._uninstall.record is None:
             self._writes[MULTI_PATH] = {}
+        self._writes |= self._uninstall.writes()
         self._open_all(stored, now)
         self._note_roles()
 
@@ -155,12 +152,14 @@ class Composite:
             except (KeyError, TypeError, ValueError) as error:
                 raise BadRecord(path, error) from error
             of_it = records.pop(service_key(hosted.name), {})
-            spec = hosted.spec(self._principal)
+            spec = hosted.spec(self._principal, region=self._region)
             errors: Sequence[str] = ()
             if is_being_uninstalled(of_it):
                 ledger = open_uninstall(of_it, spec, now)
             else:
                 ledger, errors = open_ledger(of_it, spec)
+                if self._uninstall.record is not None:
+                    ledger.put_uninstalling(Uninstalling(now))
             self._parts[hosted.name] = self._part(hosted, ledger, errors, of_it)
         for key, of_it in records.items():
             if not is_being_uninstalled(of_it):
@@ -176,7 +175,9 @@ class Composite:
     ) -> _Part:
         if ledger.framework_id is None and self.framework_id is not None:
             ledger.set_framework_id(self.framework_id)
-        core = self._core_type(ledger, self._settings, self._new_id, errors, shared=True)
+        core = self._core_type(
+            ledger, self._settings, self._new_id, errors, shared=True, conduct=self._conduct
+        )
         return _Part(hosted, core, dict(records))
 
     # -- the way in ---------------------------------------------------------------------------
@@ -193,6 +194,7 @@ class Composite:
                 self._step(name, part, inboxes[name], now)
         self._host_ordered(now)
         self._take_turns()
+        self._take_down(now)
         if self._subscription is not None:
             self._out.extend(self._withdrawals.step(now)[0])
         self._note_roles()
@@ -214,7 +216,13 @@ class Composite:
             services=views,
             hosted={name: part.hosted for name, part in self._parts.items()},
             held=frozenset(name for name in self._parts if self._holds(name)),
+            uninstall=self._uninstall.plan({name: waits_for(views[name]) for name in views}),
         )
+
+    @property
+    def deregisters(self) -> bool:
+        """Whether the framework is being torn down; safe from any thread."""
+        return self._uninstall.deregisters
 
     def journalled(self) -> Iterator[ef.Journalled]:
         """The commands of former times, of all services, the oldest first."""
@@ -261,6 +269,7 @@ class Composite:
                 return
             case ev.Subscribed():
                 self._subscription = event
+                self._uninstall.subscribed()
                 self._withdrawals.clear()
                 self._told = None
                 if event.framework_id != self.framework_id:
@@ -273,6 +282,8 @@ class Composite:
                 self._shortage = event
             case ev.FrameworkRemoved():
                 self._subscription = None
+                self._out.extend(self._uninstall.removed())
+                return
             case ev.OfferRescinded() | ev.AgentFailed() | ev.AgentInspected() | ev.Tick():
                 pass
         for inbox in inboxes.values():
@@ -399,6 +410,8 @@ class Composite:
 
     def _refusal(self, order: ev.HostService, part: _Part | None) -> tuple[int, str] | None:
         name = order.hosted.name
+        if self._uninstall.record is not None:
+            return 409, "the framework is being uninstalled with all of its services"
         if part is not None and part.ledger.uninstalling is not None:
             return 409, f"{name} is being uninstalled; add it again once that is done"
         roles = set(subscribed_roles(Ledger(order.spec, "", {})))
@@ -432,6 +445,18 @@ class Composite:
         known = (self._shortage, self._subscription)
         self._step(name, part, [event for event in known if event is not None], now)
 
+    def _take_down(self, now: float) -> None:
+        """Bring removed services to their end after a time, and the framework to its own."""
+        if self._removal_timeout is not None and self._uninstall.record is None:
+            for name, part in self._parts.items():
+                ordered = part.ledger.uninstalling
+                if ordered is not None and now - ordered.at > self._removal_timeout:
+                    texts = part.core.give_up(now)
+                    self._out += [ef.Decision(f"given up: {text}", name) for text in texts]
+        known, subscribed = self.framework_id is not None, self._subscription is not None
+        self._out.extend(self._uninstall.step(self._parts, known, subscribed, now))
+        self._writes |= self._uninstall.writes()
+
     def _take_turns(self) -> None:
         before = self._discipline.selected
         growing = [name for name, part in self._parts.items() if part.grows]
@@ -462,6 +487,8 @@ class Composite:
     def _update_framework(self, now: float) -> Iterator[ef.Effect]:
         """Goes before all other calls: those for a role that the master does not know are lost."""
         wanted = (self.roles, self.gpus)
+        if self._uninstall.deregisters:
+            return
         if self._subscription is not None and wanted != self._told and now >= self._tell_at:
             self._told = wanted
             yield ef.UpdateFramework()

@@ -220,11 +220,19 @@ class Uninstall:
                 "of an uninstall only what is on a host can be forgotten, all of it together: name"
                 f" the plan deploy and a phase {UNRESERVE}HOST, and no step. Nothing was changed",
             )
+        if not any(r.reservation.hostname == hostname for r in self._ledger.retired.values()):
+            raise Refused(409, f"nothing is held on {hostname} any more; nothing was changed")
+        return self._forget(hostname, now)
+
+    def give_up(self, now: float) -> list[str]:
+        """Forget what all hosts still have; says what that is, of each of them."""
+        hosts = {left.reservation.hostname for left in self._ledger.retired.values()}
+        return [self._forget(host, now) for host in sorted(hosts)]
+
+    def _forget(self, hostname: str, now: float) -> str:
         record = self._ledger.uninstalling
         assert record is not None
         lost = [r for r in self._ledger.retired.values() if r.reservation.hostname == hostname]
-        if not lost:
-            raise Refused(409, f"nothing is held on {hostname} any more; nothing was changed")
         forgotten = tuple(
             Forgotten(r.pod, hostname, tuple(v.id for v in r.reservation.volumes), now)
             for r in lost

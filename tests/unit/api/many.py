@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from holdfast.core import events as ev
 from holdfast.core.events import Verb
 from holdfast.core.hosted import Hosted
-from holdfast.core.multi import MultiView
+from holdfast.core.multi_view import MultiView
 from holdfast.engine import Answer
 from holdfast.eventlog import EventLog
 from holdfast.framework import Framework

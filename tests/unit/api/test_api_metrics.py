@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from holdfast.api.app import create_app
 from holdfast.api.codahale import of_many
 from holdfast.api.metrics import Metrics
-from holdfast.core.multi import MultiView
+from holdfast.core.multi_view import MultiView
 from holdfast.core.view import Upkeep, View
 from holdfast.service.model import EncryptionType, TransportEncryptionSpec
 from holdfast.timing import Timer

@@ -15,7 +15,8 @@ from holdfast.api.server import ApiServer
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.multi import Composite, MultiView
+from holdfast.core.multi import Composite
+from holdfast.core.multi_view import MultiView
 from holdfast.engine import Engine
 from holdfast.eventlog import Kind
 from holdfast.framework import Framework
@@ -152,6 +153,31 @@ def test_an_unknown_service_is_answered_with_the_nearest(run: Run, verb: str) ->
     wrong = run("service", verb, "svc.yml" if verb == "update" else "team/wob")
     assert wrong.exit_code == 4
     assert "Did you mean '/team/web'?" in wrong.stderr
+
+
+def test_all_that_can_be_seen_of_a_single_service_is_below_its_path(run: Run, url: str) -> None:
+    """Failures, explanations, maintenance, orphans, volumes and the rest."""
+    import requests
+
+    assert run("service", "add", "svc.yml").exit_code == 0
+    base = f"{url}/v1/service/team__web"
+    document = requests.get(f"{base}/openapi.json", timeout=5).json()
+    paths = [
+        path
+        for path, operations in document["paths"].items()
+        if "get" in operations and "{" not in path and not path.endswith("/stream")
+    ]
+    assert len(paths) > 20
+    for path in paths:
+        answer = requests.get(f"{base}{path}", params={"hosts": "h"}, timeout=5)
+        # Without a master there is no framework id, and nobody knows of orphans.
+        allowed = {
+            "/v1/health": 503,
+            "/v1/orphans": 503,
+            "/v1/plan": 202,
+            "/v1/state/frameworkId": 404,
+        }
+        assert answer.status_code == allowed.get(path, 200), (path, answer.text)
 
 
 def test_what_is_wrong_is_told(run: Run, engine: "Engine[MultiView]") -> None:

@@ -2,16 +2,20 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.conduct import Conduct
 from holdfast.core.discipline import Discipline
 from holdfast.core.events import Verb
-from holdfast.core.hosted import Hosted
+from holdfast.core.hosted import Hosted, hosted_to_json
 from holdfast.core.multi import Composite
-from holdfast.core.startup import BadRecord
+from holdfast.core.multi_uninstall import uninstalls_many
+from holdfast.core.startup import BadRecord, is_being_uninstalled
+from holdfast.core.statuses import Backoff
 from holdfast.mesos.messages import TaskState, TaskStatus
 from holdfast.plans.plan import Status
 from tests.unit.core.offers import service
@@ -43,10 +47,10 @@ class MultiWorld(World):
         for name in names:
             assert self.host(name) == 200
 
-    def start(self, *_: object) -> None:
+    def start(self, *_: object, **more: Any) -> None:
         ids = (f"id{n}" for n in itertools.count((self.store.commits + 1) * 1000))
         self.multi = Composite(
-            self.store.load(), SETTINGS, lambda: next(ids), "ours", self.limit, self.now
+            self.store.load(), SETTINGS, lambda: next(ids), "ours", self.limit, self.now, **more
         )
         self.core = self.multi  # type: ignore[assignment]
         self.step(ev.Subscribed("framework", MASTER))
@@ -278,3 +282,110 @@ def test_the_turn_is_kept_until_the_service_has_grown() -> None:
     assert not discipline.holds("a", False)
     assert discipline.choose(["a", "c"]) == ("a",)
     assert Discipline(0).choose(["a"]) == ()
+
+
+# -- uninstalling all of it, and giving up ----------------------------------------------------
+
+
+def test_all_are_uninstalled_and_then_the_framework_is_torn_down(two: MultiWorld) -> None:
+    two.start(uninstall=True)
+    plan = two.multi.view(two.now).uninstall
+    assert plan is not None
+    assert [step.pod for step in plan.phases[0].steps] == ["/team/two", "one"]
+    assert plan.status is not Status.COMPLETE
+    assert two.host("three") == 409
+    two.until(lambda: two.torn_down > 0)
+    assert two.multi.deregisters
+    assert not [r for agent in two.agents.values() for r in agent.reserved]
+    assert not [id_ for agent in two.agents.values() for id_ in agent.tasks]
+    assert two.multi.view(two.now).services == {}
+    effects = two.step(ev.FrameworkRemoved())
+    assert ef.Wipe() in effects
+    plan = two.multi.view(two.now).uninstall
+    assert plan is not None
+    assert plan.status is Status.COMPLETE
+    assert not [e for e in two.step(after=60.0) if not isinstance(e, ef.Decision)]
+
+
+def test_an_uninstall_of_all_goes_on_after_a_crash_at_any_moment(two: MultiWorld) -> None:
+    for _ in range(60):
+        two.start(uninstall=True)
+        assert uninstalls_many(two.store.load())
+        if two.torn_down:
+            break
+        for _ in range(5):
+            two.round(after=4.0)
+    assert two.torn_down
+    two.start(uninstall=True)
+    assert two.multi.deregisters, "what was torn down is known to be so"
+    assert ef.Wipe() in two.step(ev.FrameworkRemoved())
+
+
+def test_no_volume_is_destroyed_after_a_start_without_the_word(two: MultiWorld) -> None:
+    """The process refuses to start then, by this record."""
+    assert not is_being_uninstalled(two.store.load())
+    two.start(uninstall=True)
+    two.step()
+    assert is_being_uninstalled(two.store.load())
+
+
+def test_without_records_all_is_uninstalled() -> None:
+    multi = Composite({}, SETTINGS, lambda: "id", "ours", 0, 0.0, uninstall=True)
+    effects = multi.step([ev.Tick()], 1.0)
+    assert not [e for e in effects if isinstance(e, ef.Write | ef.Teardown)]
+    plan = multi.view(1.0).uninstall
+    assert plan is not None
+    assert plan.status is Status.COMPLETE
+
+
+def test_a_framework_that_mesos_never_knew_is_wiped_at_once() -> None:
+    stored = {"multi": {}, "services/one": hosted_to_json(hosted("one"))}
+    multi = Composite(stored, SETTINGS, lambda: "id", "ours", 0, 0.0, uninstall=True)
+    assert ef.Wipe() in [e for now in (1.0, 2.0) for e in multi.step([ev.Tick()], now)]
+
+
+def test_what_a_removed_service_holds_is_given_up_after_a_time(two: MultiWorld) -> None:
+    two.start(removal_timeout=600.0)
+    other = two.task_ids("/team/two")
+    lost = next(a for a in two.agents.values() if any(i in a.tasks for i in two.task_ids("one")))
+    lost.reachable = False
+    assert two.command(Verb.UNINSTALL, "one", "one") == 200
+    for _ in range(100):
+        two.round(after=4.0)
+    assert "one" in two.multi.view(two.now).services
+    two.until(lambda: "one" not in two.multi.view(two.now).services, rounds=300)
+    told = [d for d in two.decisions if "given up" in d]
+    assert len(told) == 1
+    assert f"host-{lost.number} is forgotten" in told[0]
+    assert lost.reserved, "nothing of it is destroyed"
+    assert two.task_ids("/team/two") == other
+
+
+def test_without_a_time_nothing_is_given_up(two: MultiWorld) -> None:
+    lost = next(a for a in two.agents.values() if any(i in a.tasks for i in two.task_ids("one")))
+    lost.reachable = False
+    two.command(Verb.UNINSTALL, "one", "one")
+    for _ in range(300):
+        two.round(after=4.0)
+    assert "one" in two.multi.view(two.now).services
+
+
+# -- settings that hold for each service ------------------------------------------------------
+
+
+def test_services_are_in_the_region_and_wait_as_they_are_told_to() -> None:
+    backoff = Backoff(first=7.0, factor=1.0, most=7.0, at_once=False)
+    world = MultiWorld()
+    world.start(conduct=Conduct(backoff=backoff))
+    assert world.host("one") == 200
+    world.until(lambda: world.well("one"))
+    (task_id, *_) = world.task_ids("one")
+    status = TaskStatus(task_id, TaskState.FAILED, agent_id="agent-1", uuid="uuid")
+    world.step(ev.StatusReceived(status))
+    assert [text for text in world.decisions if "next try in 7 s" in text]
+
+    far = MultiWorld()
+    far.host("one")
+    far.start(region="far")
+    view = far.multi.view(far.now).services["one"]
+    assert (view.service.region, view.plans[0].errors) == ("far", ())
