@@ -80,11 +80,12 @@ class Network:
 
     def delete(self) -> None:
         """Remove what there is of it; harmless when repeated. What ran in it has to have ended."""
-        for namespace in NAMESPACES.glob(f"holdfast-{self.block}-*"):
-            _ip(f"netns delete {namespace.name}")
+        # Ports first: with their namespace they would go at a moment of the kernel's choice.
         for interface in [*INTERFACES.glob(f"{self.bridge}-*"), INTERFACES / self.bridge]:
             if interface.exists():
                 _ip(f"link delete {interface.name}")
+        for namespace in NAMESPACES.glob(f"holdfast-{self.block}-*"):
+            _ip(f"netns delete {namespace.name}")
 
     def cut(self, member: str) -> None:
         """Pull the member's cable: nothing reaches it, and nobody is told."""

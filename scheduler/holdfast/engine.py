@@ -22,6 +22,7 @@ from holdfast.core.confidential import Shortage, needs
 from holdfast.core.view import View
 from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos import calls
+from holdfast.mesos.backoff import Backoff
 from holdfast.mesos.channel import CallResult, Outcome
 from holdfast.secrets.delivery import Delivery
 from holdfast.secrets.store import Unavailable
@@ -31,6 +32,7 @@ from holdfast.timing import Timer
 
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.2
+MOST_RETRY_SECONDS = 5.0
 
 log = structlog.get_logger("holdfast.engine")
 
@@ -110,6 +112,7 @@ class Engine(Generic[V]):
         self._pause = pause
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
         self._failed: list[ev.Event] = []
+        self._patience = Backoff(RETRY_SECONDS, MOST_RETRY_SECONDS)
         self._answers: dict[str, Future[Answer]] = {}
         self._stepping: set[str] = set()
         self._deferred: set[str] = set()
@@ -178,10 +181,15 @@ class Engine(Generic[V]):
                     future.cancel()
 
     def _batch(self) -> list[ev.Event] | None:
-        """Everything that happened since; after a second without anything, a tick."""
+        """Everything that happened since; after a second without anything, a tick.
+
+        What failed is taken up after a while, a longer one as long as nothing else is sent: a
+        master that takes no calls is not asked without a pause, until its silence is noticed.
+        """
         batch: list[ev.Event] = []
         try:
-            first = self._queue.get(timeout=0 if self._failed else TICK_SECONDS)
+            wait = self._patience.next() if self._failed else TICK_SECONDS
+            first = self._queue.get(timeout=wait)
             while first is not None:
                 batch.append(first)
                 first = self._queue.get_nowait()
@@ -308,7 +316,9 @@ class Engine(Generic[V]):
             result = self._link.update_framework()
         else:
             result = self._link.call(message_of(call))
-        if result.outcome is not Outcome.SENT:
+        if result.outcome is Outcome.SENT:
+            self._patience.reset()
+        else:
             unknown = result.outcome is Outcome.UNKNOWN
             self._failed.append(ev.CallFailed(call, result.reason, sent=unknown))
 

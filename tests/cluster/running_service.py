@@ -113,6 +113,11 @@ class Scheduler:
         assert self._process is not None
         return self._process.wait(timeout=seconds)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is over, however it ended."""
+        return self._process is not None and self._process.poll() is not None
+
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self.end()

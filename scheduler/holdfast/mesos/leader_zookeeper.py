@@ -71,7 +71,7 @@ class ZooKeeperDetector:
             if self._started or self._closed:
                 return
             self._started = True
-        self._thread.start()
+            self._thread.start()
 
     def _follow(self) -> None:
         self._client.add_listener(lambda state: self._news.set())
