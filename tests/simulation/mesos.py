@@ -5,7 +5,7 @@ operations of an ACCEPT are sequential and not atomic, resources in use are not 
 tasks are answered after the table in Master::reconcileTasks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -53,15 +53,18 @@ class Watch(Protocol):
 class Master:
     """The leading master. A failover keeps the object and makes it forget what a new one would."""
 
-    def __init__(self, clock: Clock, watch: Watch, log: Callable[[str], None], role: str) -> None:
+    def __init__(
+        self, clock: Clock, watch: Watch, log: Callable[[str], None], roles: Collection[str]
+    ) -> None:
         self._clock = clock
         self._watch = watch
         self._log = log
-        self.role = role
+        self.roles = tuple(roles)
         self.up = True
         self.generation = 1
         self.framework_id: str | None = None
-        self.suppressed = False
+        self.quiet: set[str] = set()
+        """The roles whose offers are suppressed."""
         self.subscriber: Subscriber | None = None
         self.agents: dict[str, Known] = {}
         self.tasks: dict[str, MasterTask] = {}
@@ -69,15 +72,27 @@ class Master:
         self.recovered: set[str] = set()
         self.gone: set[str] = set()
         self.completed: set[str] = set()
-        self.offers: dict[str, tuple[str, Bag]] = {}
+        self.offers: dict[str, tuple[str, str, Bag]] = {}
+        """By id: the agent, the role it is made to, and what it offers."""
         self.schedule = Schedule(clock)
         self.drop_operations = 0
         self._frameworks = 0
+        self._turn = 0
         self._allocating = False
 
     # -- subscriptions ------------------------------------------------------------------------
 
-    def subscribe(self, subscriber: Subscriber, framework_id: str | None, suppressed: bool) -> None:
+    @property
+    def suppressed(self) -> bool:
+        return self.quiet.issuperset(self.roles)
+
+    def subscribe(
+        self,
+        subscriber: Subscriber,
+        framework_id: str | None,
+        roles: Collection[str],
+        suppressed: Collection[str],
+    ) -> None:
         if framework_id in self.completed:
             subscriber.deliver("ERROR", "Framework has been removed")
             return
@@ -94,7 +109,7 @@ class Master:
         self._drop_subscription()
         self.framework_id = framework_id
         self.subscriber = subscriber
-        self.suppressed = suppressed
+        self.roles, self.quiet = tuple(roles), set(suppressed)
         subscriber.deliver("SUBSCRIBED", framework_id)
         self._allocate_soon()
 
@@ -246,11 +261,11 @@ class Master:
         self._tell("FAILURE", (agent_id, None))
 
     def _rescind_all(self, agent_id: str) -> None:
-        for offer_id in [o for o, (owner, _) in self.offers.items() if owner == agent_id]:
+        for offer_id in [o for o, (owner, *_) in self.offers.items() if owner == agent_id]:
             self.rescind(offer_id)
 
     def rescind(self, offer_id: str) -> None:
-        agent_id, _ = self.offers.pop(offer_id)
+        agent_id, *_ = self.offers.pop(offer_id)
         self._tell("RESCIND", offer_id)
         if agent_id in self.agents:
             self._allocate_soon()
@@ -323,7 +338,7 @@ class Master:
         known = self.agents.get(agent.id)
         if known is not None and known.executors.pop(executor_id, None) is not None:
             del known.infos[executor_id]
-            if any(owner == agent.id for owner, _ in self.offers.values()):
+            if any(owner == agent.id for owner, *_ in self.offers.values()):
                 known.offered_before_its_end.add(executor_id)
             self._tell("FAILURE", (agent.id, executor_id))
             self._allocate_soon()
@@ -340,19 +355,18 @@ class Master:
             case "DECLINE":
                 for offer_id in (o["value"] for o in body["offer_ids"]):
                     if offer_id in self.offers:
-                        agent_id, what = self.offers.pop(offer_id)
-                        self._filter(agent_id, what, body["filters"]["refuse_seconds"])
+                        agent_id, role, what = self.offers.pop(offer_id)
+                        self._filter(agent_id, role, what, body["filters"]["refuse_seconds"])
             case "ACCEPT_INVERSE_OFFERS" | "DECLINE_INVERSE_OFFERS":
                 accept = kind == "ACCEPT_INVERSE_OFFERS"
                 for agent_id, window in self.schedule.answer(body, accept):
                     self._watch.may_go(agent_id, window, self.schedule.accepted)
             case "SUPPRESS":
-                self.suppressed = True
+                self.quiet |= set(body.get("roles") or self.roles)
             case "REVIVE":
-                self.suppressed = False
-                for known in self.agents.values():
-                    known.filters.clear()
-                self._allocate_soon()
+                self._revive(body.get("roles") or self.roles)
+            case "UPDATE_FRAMEWORK":
+                self._update(body["roles"], body["suppressed_roles"])
             case "KILL":
                 self._kill(body["task_id"]["value"], body.get("agent_id", {}).get("value"))
             case "RECONCILE":
@@ -363,6 +377,19 @@ class Master:
                 self._tear_down()
             case _:
                 raise AssertionError(f"the simulation knows no {kind}")
+
+    def _revive(self, roles: Collection[str]) -> None:
+        self.quiet -= set(roles)
+        for known in self.agents.values():
+            known.filters = [each for each in known.filters if each.role not in roles]
+        self._allocate_soon()
+
+    def _update(self, roles: Collection[str], suppressed: Collection[str]) -> None:
+        """Master::updateFramework: what is offered to a role that is no more is taken back."""
+        self.roles, self.quiet = tuple(roles), set(suppressed)
+        for offer_id in [o for o, (_, role, _) in self.offers.items() if role not in self.roles]:
+            self.rescind(offer_id)
+        self._allocate_soon()
 
     def _tear_down(self) -> None:
         """Master::teardown: the framework is over, here and on every agent that can be reached."""
@@ -383,7 +410,7 @@ class Master:
         ids = [offer["value"] for offer in body["offer_ids"]]
         taken = [self.offers.pop(id_) for id_ in ids if id_ in self.offers]
         operations: Sequence[Json] = body["operations"]
-        if len(taken) < len(ids) or len({agent_id for agent_id, _ in taken}) != 1:
+        if len(taken) < len(ids) or len({(agent_id, role) for agent_id, role, _ in taken}) != 1:
             self._log(f"master: ACCEPT with invalid offers {ids}")
             for info in task_infos(operations):
                 self._status(
@@ -394,13 +421,13 @@ class Master:
                 )
             self._allocate_soon()
             return
-        agent_id = taken[0][0]
+        agent_id, role, _ = taken[0]
         known = self.agents[agent_id]
-        left = resources.total(what for _, what in taken)
+        left = resources.total(what for *_, what in taken)
         known.incomplete = False
         for operation in operations:
             left = self._operation(known, operation, left)
-        self._filter(agent_id, left, body["filters"]["refuse_seconds"])
+        self._filter(agent_id, role, left, body["filters"]["refuse_seconds"])
         self._allocate_soon()
 
     def _operation(self, known: Known, operation: Json, left: Bag) -> Bag:
@@ -556,11 +583,11 @@ class Master:
 
     # -- the allocator ------------------------------------------------------------------------
 
-    def _filter(self, agent_id: str, what: Bag, seconds: float) -> None:
+    def _filter(self, agent_id: str, role: str, what: Bag, seconds: float) -> None:
         known = self.agents.get(agent_id)
         if known is None or not what or seconds <= 0:
             return
-        known.filters.append(Filter(what, self._clock.now + seconds))
+        known.filters.append(Filter(role, what, self._clock.now + seconds))
         self._clock.after(seconds + 0.001, self._allocate_soon)
 
     def _allocate_soon(self) -> None:
@@ -575,23 +602,36 @@ class Master:
             self._clock.after(10.0, self._allocate_soon)
         if not self.up or self.suppressed or self.subscriber is None or not self.subscriber.open:
             return
-        offers = []
+        offers: list[Json] = []
+        # Who is first gets what is unreserved, so each role is first in its turn.
+        self._turn += 1
+        turn = self._turn % max(1, len(self.roles))
+        for role in (*self.roles[turn:], *self.roles[:turn]):
+            if role not in self.quiet:
+                offers += self._offers_to(role)
+        if offers:
+            self._tell("OFFERS", offers)
+
+    def _offers_to(self, role: str) -> Iterator[Json]:
+        """What is free of each agent, without what is reserved for others."""
         for agent_id, known in self.agents.items():
-            free = self._available(known)
+            free = {
+                kind: amount
+                for kind, amount in self._available(known).items()
+                if not resources.is_reserved(kind) or resources.role(kind) == role
+            }
             if (
                 not known.connected
                 or agent_id in self.schedule.drained
                 or not allocatable(free)
-                or known.filtered(free, self._clock.now)
+                or known.filtered(role, free, self._clock.now)
             ):
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
-            self.offers[offer_id] = (agent_id, free)
-            message = offer_message(offer_id, known, free, self.framework_id, self.role)
+            self.offers[offer_id] = (agent_id, role, free)
+            message = offer_message(offer_id, known, free, self.framework_id, role)
             window = self.schedule.windows.get(known.agent.hostname)
-            offers.append({**message, "unavailability": window.message()} if window else message)
-        if offers:
-            self._tell("OFFERS", offers)
+            yield {**message, "unavailability": window.message()} if window else message
 
     def _available(self, known: Known) -> Bag:
         agent_id = known.id
@@ -599,7 +639,7 @@ class Master:
             [
                 *(task.used for task in self.tasks.values() if task.agent_id == agent_id),
                 *known.executors.values(),
-                *(what for owner, what in self.offers.values() if owner == agent_id),
+                *(what for owner, _, what in self.offers.values() if owner == agent_id),
             ]
         )
         free = resources.minus(known.total, used)

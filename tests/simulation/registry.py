@@ -25,6 +25,7 @@ class MasterTask:
 
 @dataclass(slots=True)
 class Filter:
+    role: str
     what: Bag
     until: float
 
@@ -49,10 +50,12 @@ class Known:
     kills: set[str] = field(default_factory=set)
     silences: int = 0
 
-    def filtered(self, free: Bag, now: float) -> bool:
+    def filtered(self, role: str, free: Bag, now: float) -> bool:
         """Whether the framework declined all of it and does not want to see it again yet."""
         self.filters = [f for f in self.filters if f.until > now]
-        return any(resources.minus(f.what, free) is not None for f in self.filters)
+        return any(
+            f.role == role and resources.minus(f.what, free) is not None for f in self.filters
+        )
 
     def send(self, action: Callable[[], None]) -> None:
         """A message to the agent; nobody takes it once the machine has another agent id."""

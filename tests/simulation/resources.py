@@ -125,6 +125,13 @@ def labels(kind: Kind) -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=4096)
+def role(kind: Kind) -> str | None:
+    """The role of the innermost reservation."""
+    stack = orjson.loads(kind[1])
+    return str(stack[-1]["role"]) if stack else None
+
+
+@lru_cache(maxsize=4096)
 def persistence_id(kind: Kind) -> str | None:
     if not kind[2]:
         return None

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 
 from holdfast.service.model import ServiceSpec
 from tests.simulation.faults import KINDS, Fault, plan
+from tests.simulation.many import ManyWorld
+from tests.simulation.operator_orders import ORDERS
 from tests.simulation.services import DATABASES, SCENARIOS, SERVICES, with_check, with_policy
 from tests.simulation.world import World, quiet
 
+MANY = "many in one framework"
 POLICY, CHECK = " with a policy", " with a check"
 
 
@@ -50,7 +53,7 @@ def run(
     service = service or service_of(seed)
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
-        world = World(seed, _spec(service, seed))
+        world = ManyWorld(seed) if service == MANY else World(seed, _spec(service, seed))
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
         end = (chosen[-1].at if chosen else 0.0) + wait
@@ -71,7 +74,12 @@ def run(
 
 
 def service_of(seed: int) -> str:
-    """Which service a seed runs, and whether with a policy that replaces instances, and a check."""
+    """Which service a seed runs, and whether with a policy that replaces instances, and a check.
+
+    Every eighth has three of its own.
+    """
+    if seed % 8 == 4:
+        return MANY
     names = sorted(DATABASES if seed % 6 == 5 else SERVICES)
     name = names[(seed // 6 if seed % 6 == 5 else seed) % len(names)]
     return name + (POLICY if seed % 4 == 3 else "") + (CHECK if seed % 5 == 2 else "")
@@ -91,7 +99,11 @@ def name_of(service: str) -> str:
 
 def _do(world: World, fault: Fault) -> None:
     world.log(f"fault {fault}")
-    KINDS[fault.kind](world, fault.pick)
+    target: World | None = world
+    if isinstance(world, ManyWorld) and fault.kind in ORDERS:
+        target = world.part(fault.pick // 31)
+    if target is not None:
+        KINDS[fault.kind](target, fault.pick)
 
 
 def shrink(outcome: Outcome, budget_seconds: float = 60.0) -> Outcome:

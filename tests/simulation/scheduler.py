@@ -181,6 +181,8 @@ class Scheduler:
     """A process from its start to its end; `alive` in between."""
 
     core_type = TracedCore
+    core: TracedCore
+    engine: Engine
 
     def __init__(
         self,
@@ -211,23 +213,30 @@ class Scheduler:
         self._stream: Stream | None = None
         self.decided_at = self._last_cycle = self._last_event = clock.now
         self.store = FencedStore(records, clock, self._boundary, self._pause)
-        stored = self.store.load()
+        self._over = False
+        self._open(self.store.load(), spec, uninstall)
+        self._log("starts")
+        self._connect_soon(0.1, 1.0)
+        self._tick()
+
+    def _open(self, stored: Stored, spec: ServiceSpec, uninstall: bool) -> None:
+        """Go on from the records."""
         if uninstall:
             self.core = self.core_type.start_uninstall(stored, spec, self._new_id, self._time())
         else:
             self.core = self.core_type.start(stored, spec, self._new_id)
         self.core.log = self._log
-        self.engine = Engine(
-            *(self.core, self.store, self, self._new_id, self._ask),
+        self.engine = self._engine_of(self.core)
+        ledger = self.core.ledger
+        self._over = ledger.uninstalling is not None and ledger.framework_id is None
+
+    def _engine_of(self, core: Any) -> Any:
+        return Engine(
+            *(core, self.store, self, self._new_id, self._ask),
             clock=self._time,
             steady=lambda: self._clock.now,
             pause=self._pause,
         )
-        self._log("starts")
-        ledger = self.core.ledger
-        self._over = ledger.uninstalling is not None and ledger.framework_id is None
-        self._connect_soon(0.1, 1.0)
-        self._tick()
 
     def _log(self, text: str) -> None:
         self._write(f"{self.name}: {text}")
@@ -345,7 +354,7 @@ class Scheduler:
         self._inbox.append(event)
         self._cycle_soon(0.001, 0.05)
 
-    def order(self, command: ev.Command) -> "Future[Answer]":
+    def order(self, command: ev.Command | ev.HostService) -> "Future[Answer]":
         """An operator's command; it is answered once what came of it is stored."""
         answer: Future[Answer] = Future()
         self.engine._answers[command.id] = answer
@@ -427,8 +436,15 @@ class Scheduler:
             self._connect_soon(1.0, 4.0)
             return
         self._stream = Stream(self, self._clock, f"stream-{self._clock.new_id()}")
-        suppressed = self.core.suppressed
-        self._master.subscribe(self._stream, self.core.ledger.framework_id, suppressed)
+        self._subscribe(self._stream)
+
+    def _deregisters(self) -> bool:
+        return self.core.deregisters
+
+    def _subscribe(self, stream: Stream) -> None:
+        ledger, roles = self.core.ledger, self._master.roles
+        suppressed = roles if self.core.suppressed else ()
+        self._master.subscribe(stream, ledger.framework_id, roles, suppressed)
 
     def break_stream(self, half_open: bool) -> None:
         """The event stream breaks; half open, the scheduler finds out by missed heartbeats only."""
@@ -494,7 +510,7 @@ class Scheduler:
                 self.post(ev.StatusReceived(parse_task_status(body)))
             case "FAILURE":
                 self.post(ev.AgentFailed(*body))
-            case "ERROR" if "removed" in body and self.core.deregisters:
+            case "ERROR" if "removed" in body and self._deregisters():
                 self._end_stream()
                 self.post(ev.FrameworkRemoved())
             case "ERROR":

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.faults import KINDS, Fault, plan
-from tests.simulation.run import name_of, report, run, service_of, shrink
+from tests.simulation.run import MANY, name_of, report, run, service_of, shrink
 from tests.simulation.services import DATABASES, SERVICES
 
 SEEDS = range(100)
@@ -51,7 +51,7 @@ def test_the_seeds_contain_every_fault_and_every_service() -> None:
     kinds = {fault.kind for seed in SEEDS for fault in plan(seed)}
     assert kinds == set(KINDS)
     services = {name_of(service_of(seed)) for seed in SEEDS}
-    assert services == {*SERVICES, *DATABASES}
+    assert services == {*SERVICES, *DATABASES, MANY}
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

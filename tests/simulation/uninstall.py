@@ -29,7 +29,7 @@ def settle_uninstall(world: "World") -> None:
             return
         if world.clock.now > helped:
             helped = world.clock.now + 300.0
-            _forget_the_lost(world)
+            forget_the_lost(world)
         world.clock.run_until(world.clock.now + 5.0)
     if world.judge.violations:
         return
@@ -64,7 +64,7 @@ def _open_steps(world: "World") -> list[str]:
     ]
 
 
-def _forget_the_lost(world: "World") -> None:
+def forget_the_lost(world: "World") -> None:
     """As an operator does with machines that are gone, or back as others without what they had."""
     here = {agent.id for agent in world.agents if not agent.removed}
     hosts = {

@@ -33,25 +33,33 @@ CONVERGE_SECONDS = 2400.0
 class World:
     """The cluster. `trace` holds what happened, one line each."""
 
+    scheduler_type: type[Scheduler] = Scheduler
+
     def __init__(self, seed: int, spec: ServiceSpec, machines: int = 6) -> None:
         self.clock = Clock(seed)
         self.trace: list[str] = []
         self.records = Records()
         self.coordinator = Coordinator(self.clock)
         self.judge = Judge(self.clock, self.records, self.log, self.coordinator)
-        self.spec = spec
-        self.master = Master(self.clock, self.judge, self.log, spec.role)
+        self.master = Master(self.clock, self.judge, self.log, (spec.role,))
         self.agents = [
             Agent(number, self.clock, self.judge, self.log, f"zone-{number % 3}")
             for number in range(1, machines + 1)
         ]
         self.schedulers: list[Scheduler] = []
-        self._updates = 0
-        self._orders = 0
-        self._runs = 0
-        self._promises = Promises()
         self._starting = False
-        self.target = spec
+        self._begin(spec)
+        self.clock.after_step = self.judge.after_step
+        for agent in self.agents:
+            agent.master = self.master
+            agent.register_soon()
+        self.start_scheduler()
+
+    def _begin(self, spec: ServiceSpec) -> None:
+        """With this service, of which nothing has been ordered yet."""
+        self.spec = self.target = spec
+        self._updates = self._orders = self._runs = 0
+        self._promises = Promises()
         self.uninstalling = False
         self.uninstalled_at = 0.0
         self._paused_at = -1e9
@@ -59,11 +67,6 @@ class World:
         self.judge.recovery.gone = self.master.gone
         self.judge.schedulers = self.schedulers
         self.judge.target(spec)
-        self.clock.after_step = self.judge.after_step
-        for agent in self.agents:
-            agent.master = self.master
-            agent.register_soon()
-        self.start_scheduler()
 
     def log(self, text: str) -> None:
         self.trace.append(f"{self.clock.now:9.2f}  {text}")
@@ -76,20 +79,23 @@ class World:
 
     def start_scheduler(self) -> None:
         """Another scheduler process takes the epoch, whether or not the last one still runs."""
-        name = f"scheduler {len(self.schedulers) + 1}"
-        self.schedulers.append(
-            Scheduler(
-                name,
-                self.clock,
-                self.master,
-                self.records,
-                self.target,
-                self.log,
-                self._exited,
-                self.coordinator,
-                self.uninstalling,
-            )
+        self.schedulers.append(self._new_scheduler(f"scheduler {len(self.schedulers) + 1}"))
+        self._look_for_promises()
+
+    def _new_scheduler(self, name: str) -> Scheduler:
+        return self.scheduler_type(
+            name,
+            self.clock,
+            self.master,
+            self.records,
+            self.target,
+            self.log,
+            self._exited,
+            self.coordinator,
+            self.uninstalling,
         )
+
+    def _look_for_promises(self) -> None:
         if not self.uninstalling:
             for text in self._promises.broken(self.newest.core.ledger.orders):
                 self.judge.violate("I9", text)
@@ -249,14 +255,21 @@ class World:
         self._become_silent()
         if self._running() - running:
             self.judge.violate("I9", "a restart of the scheduler restarted tasks")
+        self._look_at_the_end()
+        if self._open_books():
+            self.clock.run_until(self.clock.now + 2 * SWEEP_PERIOD + 60.0)
+        self._close_the_books()
+
+    def _look_at_the_end(self) -> None:
+        """Whatever must be so once all is whole, silent, and started anew."""
         for text in (*self._promises.broken(self.newest.core.ledger.orders), *self._missing()):
             self.judge.violate("I9", f"after a restart of the scheduler: {text}")
         self.judge.plans.ended(self.newest.engine.view)
         self.judge.replacements.ended(self.newest.engine.view)
         for text in self._unexplained():
             self.judge.violate("I4", text)
-        if self._open_books():
-            self.clock.run_until(self.clock.now + 2 * SWEEP_PERIOD + 60.0)
+
+    def _close_the_books(self) -> None:
         for id_ in self._open_books():
             self.judge.violate("I4", f"retired reservation {id_} is gone, and still on record")
 
@@ -350,7 +363,7 @@ class World:
             f"{executor.pod} runs, though nobody asks for it"
             for agent in self.agents
             for executor in agent.executors.values()
-            if executor.pod not in names
+            if executor.pod not in names and self._is_ours(executor.id)
         ]
         for spec, index in self.target.instances():
             name = f"{spec.type}-{index}"
@@ -371,6 +384,10 @@ class World:
             if not wanted <= running:
                 missing.append(f"{name} runs {sorted(running)}")
         return missing
+
+    def _is_ours(self, id_: str) -> bool:
+        """Whether the executor or task is of the service."""
+        return True
 
     def _rests(self, plan: Plan) -> bool:
         """Whether it is a plan of one's own that nobody has started, or that was interrupted."""
@@ -425,7 +442,9 @@ class World:
                 volume = resources.persistence_id(kind)
                 where = (agent.hostname, id_)
                 listed = volume or f"{id_}/{kind[0]}@{agent.id}"
-                if not resources.is_reserved(kind) or where in held or listed in view.quarantined:
+                if resources.role(kind) != self.target.role or where in held:
+                    continue
+                if listed in view.quarantined:
                     continue
                 if where not in retired:
                     yield f"{kind[0]} of {id_} on {agent.hostname} is neither known nor quarantined"
