@@ -45,8 +45,11 @@ def restart_pod(ledger: Ledger, name: str, shortage: Shortage) -> str:
 
 
 def _stopped(task: Task) -> Task:
-    """The task on its way to be launched anew, its failures forgiven."""
-    stopping = "restarted by the operator" if task.live else task.stopping
+    """The task on its way to be launched anew, its failures forgiven.
+
+    One on an agent out of reach may come back with it, and is stopped then.
+    """
+    stopping = task.stopping if task.dead else "restarted by the operator"
     return replace(task, stopping=stopping, failures=0, not_before=0.0)
 
 

@@ -191,6 +191,35 @@ def test_restart_kills_and_starts_in_place() -> None:
     assert operations(driver.offer(offer(1, reserved=reserved))) == ["LAUNCH"]
 
 
+def test_restart_of_one_out_of_reach_stops_it_once_it_is_back() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    reserved = reserved_by(driver, driver.offer(offer(1)))
+    task_id = driver.task_id("db-0")
+    driver.status(task_id, TaskState.RUNNING)
+    driver.status(task_id, TaskState.UNREACHABLE)
+    effects = driver(ev.Command("c", ev.Verb.POD_RESTART, "db-0"))
+    (reply,) = of(ef.Reply, effects)
+    assert "will start again on its volumes when agent host-1 is back" in reply.body["message"]
+    assert not of(ef.Kill, effects)
+    effects = driver.status(task_id, TaskState.RUNNING, after=100)
+    assert of(ef.Kill, effects) == [ef.Kill(task_id, "agent-1")]
+    driver.status(task_id, TaskState.KILLED)
+    assert operations(driver.offer(offer(1, reserved=reserved))) == ["LAUNCH"]
+
+
+def test_restart_of_one_whose_task_is_gone_starts_it_in_place() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    reserved = reserved_by(driver, driver.offer(offer(1)))
+    task_id = driver.task_id("db-0")
+    driver.status(task_id, TaskState.RUNNING)
+    driver.status(task_id, TaskState.UNREACHABLE)
+    driver(ev.Command("c", ev.Verb.POD_RESTART, "db-0"))
+    driver.status(task_id, TaskState.GONE, after=100)
+    assert operations(driver.offer(offer(1, reserved=reserved))) == ["LAUNCH"]
+
+
 def test_replace_waits_for_the_old_task_and_keeps_its_volume() -> None:
     driver = Driver(service(1))
     driver.subscribe()
