@@ -129,7 +129,8 @@ class Agenda:
     def down_of(self, pod_type: str) -> set[str]:
         """The wanted instances of a type that are down at this moment, after all that happened."""
         ledger = self._ledger
-        names = (f"{pod_type}-{index}" for index in range(ledger.service.pod(pod_type).count))
+        count = next((spec.count for spec in ledger.service.pods if spec.type == pod_type), 0)
+        names = (f"{pod_type}-{index}" for index in range(count))
         return {n for n in names if (pod := ledger.pods.get(n)) is not None and self._is_down(pod)}
 
     def take_decisions(self) -> list[str]:
@@ -249,16 +250,6 @@ class Agenda:
     def first_down(self) -> dict[str, str]:
         """By pod type the first of the instances that are down, by name."""
         return {pod_type: names[0] for pod_type, names in self.down.items() if names}
-
-    def down_beside(self, name: str) -> list[str]:
-        """The other instances of the type that are down."""
-        pods = self._ledger.pods.values()
-        type_ = name.rpartition("-")[0]
-        return [
-            pod.name
-            for pod in pods
-            if pod.type == type_ and pod.name != name and self._is_down(pod)
-        ]
 
     def _decide(self, rank: Rank, name: str, now: float) -> Outcome:
         """Make the move that is to be made for the instance."""

@@ -108,7 +108,7 @@ class Dispatch:
                 text = self._recover(command, now)
                 self._sweep(now)
             case Verb.POD_PAUSE | Verb.POD_RESUME:
-                down = self._agenda.down_beside(target)
+                down = self._agenda.down_of(target.rpartition("-")[0]) - {target}
                 text = change_pause(ledger, command, down, self._agenda.shortage)
             case Verb.VOLUMES_DESTROY:
                 text = destroy_volume(ledger, target, self._leftovers.quarantined, now)

@@ -242,3 +242,16 @@ def test_a_pause_of_what_was_never_launched_goes_with_it() -> None:
     assert not world.core.ledger.paused
     world.start(build(task("node"), count=2, allow_decommission=True))
     assert not world.core.ledger.paused, "another one of that name is not meant"
+
+
+def test_instances_that_nobody_asks_for_any_more_can_be_paused() -> None:
+    kept = service(1, tasks=(SERVER,))
+    leaving = replace(kept.pods[0], type="old", count=2, allow_decommission=True)
+    phases = (*kept.deploy.phases, replace(kept.deploy.phases[0], name="old", pod="old"))
+    both = replace(kept, pods=(*kept.pods, leaving), deploy=replace(kept.deploy, phases=phases))
+    world = World(both, agents=3)
+    world.until(lambda: world.status() is Status.COMPLETE)
+    world.start(kept)
+    assert "old-1" in world.core.ledger.pods, "it is being stopped"
+    assert world.order(Verb.POD_PAUSE, "old-0") == 200
+    assert "mind that" not in world.answer
