@@ -7,16 +7,18 @@ Singularity's disaster detection.
 from collections import Counter
 from collections.abc import Mapping
 
-from holdfast.recovery.failure import Failure
+from holdfast.recovery.failure import Cause, Failure
 from holdfast.service.failure_model import DisasterSpec
 
 
 def disaster(spec: DisasterSpec, failures: Mapping[str, Failure], instances: int) -> str | None:
     """What is lost too much, in words; None when it is not. `instances` is how many there are.
 
-    Counts what is lost still, by when it was lost: it ends when enough is back, or replaced.
+    Counts what is lost still, by when it was lost: it ends when enough is back, or replaced. What
+    was on agents that an operator has marked gone is replaced at once, and no riddle.
     """
-    lost = sorted((f for f in failures.values() if f.lost), key=lambda failure: failure.since)
+    counted = (f for f in failures.values() if f.lost and f.cause is not Cause.MARKED_GONE)
+    lost = sorted(counted, key=lambda failure: failure.since)
     agents: Counter[str] = Counter()
     first = 0
     worst: tuple[int, int] | None = None

@@ -199,6 +199,18 @@ def test_a_disaster_stops_it_and_ends_by_itself() -> None:
     assert ended + 50 <= world.now <= ended + 62  # it settles for 60 s after a restart
 
 
+def test_an_agent_marked_gone_beside_a_lost_one_is_no_disaster() -> None:
+    world = deployed(databases(), agents=6)
+    lost(world, "db-0")
+    gone = world.agents[f"agent-{host(world, 'db-1')}"]
+    for task_id in list(gone.tasks):
+        world._status(gone, task_id, TaskState.GONE_BY_OPERATOR, "SOURCE_MASTER")
+    gone.tasks.clear()
+    assert is_replaced(world, "db-1")
+    assert not [text for text in world.decisions if "disaster" in text]
+    assert world.core.ledger.history.ended is None, "the policy need not wait after it"
+
+
 def test_the_operator_replaces_also_in_a_disaster() -> None:
     world = deployed(databases(), agents=6)
     for name in ("db-0", "db-1"):

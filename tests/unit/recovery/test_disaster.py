@@ -1,5 +1,7 @@
 """When too much is lost at once."""
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.recovery.disaster import disaster
@@ -35,6 +37,12 @@ def lost(*since: float, agents: int = 99, lost: bool = True) -> dict[str, Failur
 )
 def test_disaster(failures: dict[str, Failure], instances: int, is_one: bool) -> None:
     assert (disaster(SPEC, failures, instances) is not None) == is_one
+
+
+def test_what_an_operator_marked_gone_does_not_count() -> None:
+    failures = lost(0, 0)
+    failures["db-1"] = replace(failures["db-1"], cause=Cause.MARKED_GONE)
+    assert disaster(SPEC, failures, 3) is None
 
 
 def test_it_says_what_is_lost() -> None:
