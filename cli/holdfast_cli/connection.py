@@ -211,7 +211,7 @@ class Connection:
             raise NotAllowed(message)
         if status == 404:
             raise NotFound(message)
-        if status in (400, 409):
+        if status in (400, 409, 413):
             raise Refused(message)
         raise Trouble(message)
 

@@ -1,4 +1,4 @@
-"""The commands of the quick start, run in its order as a reader would, on a cluster of their own.
+"""The commands of the README and of the quick start, run in order as a reader would.
 
 A comment before each block says how: `run`, `run in background`, `run until: TEXT` (again and again
 until it succeeds and TEXT is in what it prints), or `run elsewhere: WHERE`.
@@ -18,11 +18,11 @@ import pytest
 from tests.cluster.running_service import wait_until
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "quickstart.md"
 BLOCK = re.compile(
     r"(?:<!-- (?P<how>run[^>]*?) -->\n)?^```(?P<kind>\w*)\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+VOLUME = re.compile(r"\b[0-9a-f]{32}\b")
 BLOCK_SECONDS = 60.0
 
 
@@ -114,11 +114,10 @@ def test_a_block_without_a_word_on_how_to_run_it_is_a_fault() -> None:
         blocks("Look:\n\n```sh\nholdfast pod status\n```\n")
 
 
-def test_the_quick_start_does_what_it_says(reader: Reader) -> None:
-    page = blocks(PAGE.read_text())
-    assert len(page) >= 10
+def follow(reader: Reader, page: Path) -> list[set[str]]:
+    """Run all blocks of the page. Ids of the volumes of each list of them that was printed."""
     volumes = []
-    for block in page:
+    for block in blocks(page.read_text()):
         if block.how.startswith("run elsewhere: "):
             continue
         if block.how == "run in background":
@@ -135,8 +134,19 @@ def test_the_quick_start_does_what_it_says(reader: Reader) -> None:
             assert block.how == "run", block.how
             result = reader.run(block.code)
             assert result.returncode == 0, f"{block.code}\n{result.stdout}\n{result.stderr}"
-            if "volumes list" in block.code:
-                volumes.append(set(re.findall(r"\b[0-9a-f]{32}\b", result.stdout)))
+            for listed in re.split(r"(?m)^ID .*", result.stdout)[1:]:
+                volumes.append(set(VOLUME.findall(listed)))
+    return volumes
+
+
+def test_the_quick_start_does_what_it_says(reader: Reader) -> None:
+    volumes = follow(reader, ROOT / "docs" / "quickstart.md")
     assert len(volumes) == 3
     assert len(volumes[0]) == 3
     assert volumes[0] == volumes[1] == volumes[2], "the page says that volumes stay"
+
+
+def test_the_readme_does_what_it_says(reader: Reader) -> None:
+    before, after = follow(reader, ROOT / "README.md")
+    assert len(before) == 1
+    assert before == after

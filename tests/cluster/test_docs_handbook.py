@@ -6,6 +6,7 @@ alone is put in: addresses of agents, and the id of a volume that a replacement 
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.cluster.running_service import Scheduler, wait_until
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "handbook.md"
-COMMAND = re.compile(r"^    (?:\$ )?(holdfast [^#\n]+)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:    (?:\$ )?|\| `)(holdfast [^#`\n]+)", re.MULTILINE)
 VOLUME = re.compile(r"\b[0-9a-f]{32}\b")
 ETCD_LIKE = """
 name: etcd
@@ -39,7 +40,7 @@ pods:
 
 
 def commands(section: str) -> Sequence[str]:
-    """The commands in the blocks of one section, with the sections below it."""
+    """The commands in the blocks and tables of one section, with the sections below it."""
     (text,) = re.findall(
         rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE
     )
@@ -62,8 +63,11 @@ class Operator:
         self.own: Mapping[str, str] = {}
 
     def types(self, command: str, answer: str = "") -> str:
-        """What the command prints; fails unless it succeeds. `answer` is given if it asks."""
-        words = [self.own.get(word, word) for word in command.split()[1:]]
+        """What the command prints; fails unless it succeeds. `answer` is given if it asks.
+
+        With `n` nothing is done, which is code 1.
+        """
+        words = [self.own.get(word, word) for word in shlex.split(command)[1:]]
         result = subprocess.run(
             [sys.executable, "-m", "holdfast_cli.main", *words],
             cwd=self._folder,
@@ -73,7 +77,9 @@ class Operator:
             text=True,
             timeout=60,
         )
-        assert result.returncode == 0, f"{command}: {words}\n{result.stdout}\n{result.stderr}"
+        expected = 1 if answer == "n" else 0
+        told = f"{command}: {words}\n{result.stdout}\n{result.stderr}"
+        assert result.returncode == expected, told
         return result.stdout
 
     def follows(self, section: str) -> None:
@@ -86,7 +92,7 @@ class Operator:
 def test_what_is_said_of_instances_machines_and_volumes(
     cluster_factory: ClusterFactory, tmp_path: Path
 ) -> None:
-    cluster = cluster_factory(ClusterSpec(agents=4))
+    cluster = cluster_factory(ClusterSpec(agents=5))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(ETCD_LIKE)
     service = Scheduler(cluster, svc_yml, tmp_path).start()
@@ -94,8 +100,6 @@ def test_what_is_said_of_instances_machines_and_volumes(
         service.wait_well()
         operator = Operator(service, tmp_path)
         operator.follows("Looking")
-        operator.types("holdfast explain etcd-2")
-
         before = service.task_ids()
         operator.follows("Restarting an instance")
         after = service.task_ids()
@@ -108,7 +112,8 @@ def test_what_is_said_of_instances_machines_and_volumes(
         service.wait_well()
 
         machines_are_serviced(operator, service)
-        lost = an_agent_is_lost(operator, service)
+        it_says_what_agents_cannot_do(service, tmp_path)
+        lost = two_agents_are_lost(operator, service)
         volumes_are_given_up(operator, lost)
 
         for command in commands("Uninstalling"):
@@ -155,6 +160,24 @@ def test_what_is_said_of_updates_and_plans(cluster_factory: ClusterFactory, tmp_
         assert len(servers) == 3
         assert not {before[name] for name in servers} & {after[name] for name in servers}
 
+        svc_yml.write_text(changed(queue, "LEVEL: info", "LEVEL: warn"))
+        service.end(signal.SIGTERM)
+        service.start()
+        wait_until("the scheduler leads", service.answers)
+        wait_until("canaries wait", lambda: operator.types(deploy).count("it is a canary") == 2)
+        force, restart, again = commands("Overruling a plan")
+        operator.types(force)
+        done = r"node-1:\[server\] COMPLETE"
+        wait_until("the step counts as complete", partial(found_in, operator, deploy, done))
+        assert service.task_ids()["node-1-server"] == after["node-1-server"]
+        operator.types(restart)
+        operator.types("holdfast plan resume deploy nodes")
+        operator.types("holdfast plan resume deploy nodes")
+        service.wait_well()
+        assert service.task_ids()["node-1-server"] != after["node-1-server"]
+        operator.types(again)
+        service.wait_well()
+
         for section, old, new, word in (
             ("Resizing", "cpus: 0.2", "cpus: 0.3", "resize"),
             ("Fewer instances", "count: 3", "count: 2", "decommission"),
@@ -187,18 +210,52 @@ def machines_are_serviced(operator: Operator, service: Scheduler) -> None:
     service.wait_well()
 
 
-def an_agent_is_lost(operator: Operator, service: Scheduler) -> str:
+def it_says_what_agents_cannot_do(service: Scheduler, folder: Path) -> None:
+    """As of a service whose pods no agent here can run."""
+    svc_yml = folder / "confined.yml"
+    confined = ETCD_LIKE.replace("  etcd:\n", "  node:\n    seccomp-unconfined: true\n")
+    svc_yml.write_text(changed(confined, "name: etcd", "name: confined"))
+    other = Scheduler(service.cluster, svc_yml, folder, port=8081).start()
+    try:
+        wait_until("it leads", other.answers)
+        _, explain = commands("Why does it not run?")
+        operator = Operator(other, folder)
+        text = (
+            r"(?m)^127\S+ +agent: cannot: seccomp \(start it with --isolation=...,linux/seccomp\)"
+        )
+        wait_until("agents were asked", partial(found_in, operator, explain, text))
+    finally:
+        other.close()
+
+
+def two_agents_are_lost(operator: Operator, service: Scheduler) -> str:
     """The id of the volume that etcd-0 leaves on an agent that never comes back."""
-    one = service.instances()["etcd-0"]
-    (number,) = (a.number for a in service.cluster.agents if a.ip == one["agent"])
-    service.cluster.agent_kill(number)
+    before = service.instances()
+    agents = {name: before[name]["agent"] for name in before}
+    numbers = {agent.ip: agent.number for agent in service.cluster.agents}
+    for name in ("etcd-0", "etcd-2"):
+        service.cluster.agent_kill(numbers[agents[name]])
+    explain, _ = commands("Why does it not run?")
+    said = (
+        f"etcd-2: it waits until agent {agents['etcd-2']}, which has its data and cannot be reached"
+    )
+    wait_until("it says so", lambda: said in operator.types(explain))
+    (recover,) = commands("When much is broken")
+    wait_until("both are given up", lambda: operator.types(recover, "n").count("cannot be") == 2)
+    assert "There is a disaster: 2 of 3 pod instances on 2 agents" in operator.types(recover, "n")
+
     (replace,) = commands("An agent is lost")
     operator.types(replace, answer="y")
     wait_until(
-        "etcd-0 is elsewhere", lambda: service.instances()["etcd-0"]["agent"] != one["agent"]
+        "etcd-0 is elsewhere", lambda: service.instances()["etcd-0"]["agent"] != agents["etcd-0"]
     )
+    assert "pod replace etcd-2" in operator.types(recover, answer="y")
     service.wait_well()
-    (volume,) = one["volumes"]
+    now = service.instances()
+    assert now["etcd-1"]["volumes"] == before["etcd-1"]["volumes"]
+    assert now["etcd-2"]["volumes"] != before["etcd-2"]["volumes"]
+    service.cluster.agent_start(numbers[agents["etcd-2"]])
+    (volume,) = before["etcd-0"]["volumes"]
     return str(volume["id"])
 
 

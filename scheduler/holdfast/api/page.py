@@ -20,9 +20,11 @@ HEADERS = {
 }
 _LINKS = ("plans", "pod/status", "explain", "volumes", "endpoints", "health", "configurations")
 _STYLE = (
+    ":root{color-scheme:light dark}"
     "body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
     "table{border-collapse:collapse;margin-bottom:1.5rem}"
-    "td,th{text-align:left;padding:.2rem 1.5rem .2rem 0;border-bottom:1px solid #ddd}"
+    "td,th{text-align:left;padding:.2rem 1.5rem .2rem 0;border-bottom:1px solid #8886}"
+    "td{vertical-align:top}h1,td:last-child{overflow-wrap:anywhere}"
 )
 
 
@@ -70,6 +72,7 @@ def services_page(framework: str, services: Mapping[str, View]) -> str:
 def _document(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body>{body}</body></html>\n"
     )

@@ -13,6 +13,7 @@ from holdfast.api.answers import (
     Responses,
     as_json,
     done,
+    need,
     ok,
 )
 from holdfast.api.bodies import json_body, json_of
@@ -78,6 +79,9 @@ def add_retired(router: APIRouter, source: ServiceSource, answer_seconds: float)
 
         409 when a pod instance left several, or when a task of it still runs.
         """
+        left = [_retired_body(one) for one in source.view.retired.values()]
+        known = {n for one in left for n in (one["reservation"], one["pod"], *one["volumes"])}
+        need("retired reservation, volume or pod instance", name, known)
         answer = await ask(source, Verb.VOLUMES_FORGET, name, answer_seconds)
         return as_json({"message": answer.body["message"]}, answer.status)
 

@@ -130,6 +130,15 @@ def test_an_update_to_nothing_is_wrong_usage(packages: Packages) -> None:
     assert packages.asked == []
 
 
+UNKNOWN_KEY = {
+    "level": "error",
+    "schema": {"loadingURI": "#", "pointer": "/properties/nodes"},
+    "instance": {"pointer": "/nodes"},
+    "domain": "validation",
+    "keyword": "additionalProperties",
+    "message": 'object instance has properties which are not allowed by the schema: ["cuont"]',
+    "unwanted": ["cuont"],
+}
 MISFIT = {"message": "too many", "instance": {"pointer": "/nodes/count"}}
 
 
@@ -142,6 +151,12 @@ MISFIT = {"message": "too many", "instance": {"pointer": "/nodes/count"}}
             {"type": "JsonSchemaMismatch", "message": "x", "data": {"errors": [MISFIT]}},
             9,
             "/nodes/count: too many",
+        ),
+        (
+            400,
+            {"type": "JsonSchemaMismatch", "message": "x", "data": {"errors": [UNKNOWN_KEY]}},
+            9,
+            'schema: ["cuont"]. Nothing was changed.',
         ),
         (
             400,

@@ -112,18 +112,48 @@ def test_what_is_no_url_is_wrong_usage(run: Run, wrong: str) -> None:
     ("command", "meant"),
     [
         ("plan show deplo", "'deploy'"),
+        ("plan show deplo --watch", "'deploy'"),
+        ("plan start bakup", "'backup'"),
+        ("plan stop bakup", "'backup'"),
+        ("plan pause deplo", "'deploy'"),
+        ("plan pause deploy ecd", "'etcd'"),
+        ("plan resume deplo", "'deploy'"),
+        ("plan restart deploy etc", "'etcd'"),
+        ("plan restart deploy etcd etcd-1", "'etcd-1:[member]'"),
+        ("plan restart deploy etc --watch", "'etcd'"),
+        ("plan force deploy etcd etcd_1:[member]", "'etcd-1:[member]'"),
+        ("update force-restart ecd", "'etcd'"),
+        ("update force-complete etcd etcd_1:[member]", "'etcd-1:[member]'"),
         ("pod status etdc-1", "'etcd-1'"),
+        ("pod info etdc-1", "'etcd-1'"),
         ("pod restart etcd_0", "'etcd-0'"),
+        ("pod restart etcd_0 --watch", "'etcd-0'"),
         ("pod replace etcd_0", "'etcd-0'"),
+        ("pod replace etcd_0 --yes", "'etcd-0'"),
+        ("pod pause etcd_0", "'etcd-0'"),
+        ("pod resume etcd_0", "'etcd-0'"),
         ("explain ETCD-2x", "'etcd-2'"),
         ("endpoints clients", "'client'"),
         ("volumes destroy volume-olt", "'volume-old'"),
+        ("volumes destroy volume-olt --yes-destroy volume-olt", "'volume-old'"),
+        ("volumes forget etcd-2", "'etcd-1'"),
+        ("debug config show config-2", "'config-1'"),
+        ("debug state property suppresed", "'suppressed'"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(
     run: Run, source: Source, command: str, meant: str
 ) -> None:
     assert f"Did you mean {meant}?" in told(run(*command.split()), 4)
+    assert source.commands == []
+
+
+def test_what_is_too_long_to_send_is_refused(run: Run, source: Source) -> None:
+    parameter = f"NAME={'x' * 70_000}"
+    assert "limited to 65536 bytes" in told(run("plan", "start", "backup", "-p", parameter), 5)
+    parameter = f"NAME={'x' * 140_000}"
+    line = told(run("plan", "start", "backup", "-p", parameter), 5)
+    assert "Nothing was changed" in line
     assert source.commands == []
 
 
