@@ -33,7 +33,7 @@ from tests.simulation.uninstall import forget_the_lost
 from tests.simulation.world import CONVERGE_SECONDS, World
 
 if TYPE_CHECKING:
-    from holdfast.core.multi import MultiView
+    from holdfast.core.multi_view import MultiView
 
 
 @dataclass

@@ -39,6 +39,7 @@ from holdfast.core.startup import (
 from holdfast.core.statuses import operation_acknowledged, runs
 from holdfast.core.uninstall_record import Uninstalling
 from holdfast.core.view import View
+from holdfast.core.votes import Votes
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskStatus
 from holdfast.placement.owner import uses_gpus
@@ -119,6 +120,7 @@ class Composite:
         self._subscription: ev.Subscribed | None = None
         self._shortage: ev.ShortageChanged | None = None
         self._withdrawals = Withdrawals()
+        self._votes = Votes()
         self._made: list[tuple[ef.Call, str]] = []
         self._orders: list[ev.HostService] = []
         self._killed: dict[str, float] = {}
@@ -267,10 +269,15 @@ class Composite:
             case ev.HostService():
                 self._orders.append(event)
                 return
+            case ev.InverseOffersReceived(questions):
+                self._votes.ask((question.id for question in questions), self._voters())
+            case ev.InverseOfferRescinded(offer_id):
+                self._votes.void(offer_id)
             case ev.Subscribed():
                 self._subscription = event
                 self._uninstall.subscribed()
                 self._withdrawals.clear()
+                self._votes.clear()
                 self._told = None
                 if event.framework_id != self.framework_id:
                     self.framework_id = event.framework_id
@@ -278,6 +285,7 @@ class Composite:
             case ev.Disconnected():
                 self._subscription = None
                 self._withdrawals.clear()
+                self._votes.clear()
             case ev.ShortageChanged():
                 self._shortage = event
             case ev.FrameworkRemoved():
@@ -308,6 +316,10 @@ class Composite:
         if unwanted:
             self._out.append(ef.Decline(tuple(unwanted), REFUSE_SECONDS))
 
+    def _voters(self) -> list[str]:
+        """The services that say whether an agent may be serviced: not those that go anyway."""
+        return [name for name, part in self._parts.items() if part.ledger.uninstalling is None]
+
     def _owner_of(self, task_id: str) -> str | None:
         """The service whose records know the task; if none does, the one that its id names."""
         prefix = task_id.partition("__")[0]
@@ -334,6 +346,11 @@ class Composite:
     def _call_failed(
         self, event: ev.CallFailed, inboxes: dict[str, list[ev.Event]], now: float
     ) -> None:
+        if isinstance(event.call, ef.AcceptInverse | ef.DeclineInverse):
+            self._votes.ask(event.call.offer_ids, self._voters())  # each answers anew
+            for inbox in inboxes.values():
+                inbox.append(event)
+            return
         maker = next((name for call, name in self._made if call is event.call), "")
         if maker in inboxes:
             inboxes[maker].append(event)
@@ -364,6 +381,8 @@ class Composite:
                 case ef.Suppress() | ef.Revive():
                     if not ended:
                         self._call(type(effect)(roles), name)
+                case ef.AcceptInverse() | ef.DeclineInverse():
+                    self._out += self._votes.answer(name, effect, self._voters())
                 case ef.Wipe():
                     pass
                 case _ if isinstance(effect, ef.CALL_TYPES):
