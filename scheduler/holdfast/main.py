@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,7 @@ def _lead(
         executor=settings.executor,
         domains=settings.domains,
     )
+    conduct = replace(settings.conduct, renew_before=options.secrets.renew_before)
     if service is None:
         for variable in settings.of_one_service:
             log.warning(f"{variable} does not count for a framework of many services")
@@ -244,7 +245,7 @@ def _lead(
                 launching,
                 _new_id,
                 options.reserve_discipline,
-                settings.conduct,
+                conduct,
                 settings.removal_timeout,
                 options.uninstall,
             )
@@ -253,7 +254,7 @@ def _lead(
     else:
         if settings.removal_timeout is not None:
             log.warning("SERVICE_REMOVAL_TIMEOUT_S counts with --multi alone")
-        led = _lead_one(options, service, stored, launching, settings.conduct)
+        led = _lead_one(options, service, stored, launching, conduct)
     delivery = None
     if led.configs is not None:
         try:

@@ -175,6 +175,15 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Certified:
+    """What a task was launched with: when its certificates end, in seconds since the epoch, and the
+    id of whoever signed them."""
+
+    ends: float
+    signer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """The last launch of one task of a pod instance, and what became of it.
 
@@ -183,7 +192,7 @@ class Task:
     was launched with, `reached` the one under which it last reached its goal; `run` the run of the
     custom plan that launched it; `stopping` why it is being killed; `failures` its launches that
     ended badly in a row; `ip` the address of its container, when that has one of its own; `paused`
-    that it was launched to do nothing but sleep.
+    that it was launched to do nothing but sleep; `certified` what certificates it was given.
     """
 
     name: str
@@ -201,6 +210,7 @@ class Task:
     not_before: float = 0.0
     ip: str | None = None
     paused: bool = False
+    certified: Certified | None = None
 
     @property
     def dead(self) -> bool:
@@ -334,6 +344,7 @@ def _task_to_json(task: Task) -> dict[str, Any]:
         "not_before": task.not_before,
         **({"ip": task.ip} if task.ip else {}),
         "paused": task.paused,
+        **({"certified": [task.certified.ends, task.certified.signer]} if task.certified else {}),
     }
 
 
@@ -354,6 +365,7 @@ def _task_from_json(data: Json) -> Task:
         not_before=data["not_before"],
         ip=data.get("ip"),
         paused=data.get("paused", False),
+        certified=Certified(*data["certified"]) if data.get("certified") else None,
     )
 
 

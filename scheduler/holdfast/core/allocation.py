@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from holdfast.core.confidential import Signer, certified
 from holdfast.core.effects import Accept, Call, Decline
 from holdfast.core.inspections import Inspections
 from holdfast.core.launch import (
@@ -79,6 +80,8 @@ class Allocation:
         self._inspections = inspections
         self._rooms = rooms
         self.leftovers = Leftovers(ledger)
+        self.signer: Signer | None = None
+        """Who signs the certificates of what is launched."""
 
     def use(
         self,
@@ -346,6 +349,7 @@ class Allocation:
                 failures=tried.failures if tried else 0,
                 not_before=tried.not_before if tried else 0.0,
                 paused=name in self._ledger.paused.get(wanted.name, ()),
+                certified=certified(wanted.spec.task(name), self.signer, now),
             )
         order = [task.name for task in wanted.spec.tasks]
         known = [name for name in order if name in tasks]

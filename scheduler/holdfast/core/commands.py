@@ -25,7 +25,9 @@ class Refused(Exception):
         self.status = status
 
 
-def restart_pod(ledger: Ledger, name: str, shortage: Shortage) -> str:
+def restart_pod(
+    ledger: Ledger, name: str, shortage: Shortage, reason: str = "restarted by the operator"
+) -> str:
     """Kill the tasks of a pod instance and start them again on the same volumes.
 
     What runs is left alone while a secret is missing that it would not start without.
@@ -36,7 +38,7 @@ def restart_pod(ledger: Ledger, name: str, shortage: Shortage) -> str:
     short = shortage.of(ledger.spec_of(pod), (task.name for task in pod.tasks))
     if short and pod.has_live_tasks:
         raise Refused(409, f"{name} would not start again and was left alone: {short}")
-    tasks = tuple(_stopped(task) for task in pod.tasks)
+    tasks = tuple(_stopped(task, reason) for task in pod.tasks)
     ledger.put_pod(replace(pod, tasks=tasks, restart=""))
     where = pod.reservation.hostname if pod.reservation else "?"
     if any(task.uncertain for task in pod.tasks):
@@ -44,12 +46,12 @@ def restart_pod(ledger: Ledger, name: str, shortage: Shortage) -> str:
     return f"{name} is being restarted on agent {where}, on its own volumes"
 
 
-def _stopped(task: Task) -> Task:
+def _stopped(task: Task, reason: str) -> Task:
     """The task on its way to be launched anew, its failures forgiven.
 
     One on an agent out of reach may come back with it, and is stopped then.
     """
-    stopping = task.stopping if task.dead else "restarted by the operator"
+    stopping = task.stopping if task.dead else reason
     return replace(task, stopping=stopping, failures=0, not_before=0.0)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.records import Json, Reservation, Task
+from holdfast.records import Certified, Json, Reservation, Task
 from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 from holdfast.service.task_env import Domains, task_instance_name
 from holdfast_executor.confidential import Certificate, Secret
@@ -39,12 +39,24 @@ def needs(services: Iterable[ServiceSpec]) -> Needs:
 
 
 @dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs certificates: `id` stands for it and for all that tasks are told to trust.
+
+    `ends` is when its own certificate does, in seconds since the epoch.
+    """
+
+    id: str
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shortage:
     """What cannot be delivered now: `secrets` by their path with the reason, and why no
-    `certificates` can be made, "" if they can."""
+    `certificates` can be made, "" if they can; `signer` makes them."""
 
     secrets: Mapping[str, str] = field(default_factory=dict)
     certificates: str = ""
+    signer: Signer | None = None
 
     def of(self, spec: PodSpec, tasks: Iterable[str]) -> str | None:
         """Why those tasks of the pod cannot be launched now; None when nothing is short."""
@@ -132,7 +144,7 @@ def certificates(
     index: int,
     task: TaskSpec,
     held: Reservation,
-    launched: float,
+    expires: float,
     domains: Domains | None = None,
 ) -> tuple[Certificate, ...]:
     """The certificates of a task, named as by dcos-commons (CertificateNamesGenerator).
@@ -155,7 +167,7 @@ def certificates(
                 form=wanted.type.value,
                 common_name=f"{_label(own)}.{_dashed(service)}"[-COMMON_NAME_MAX:],
                 names=tuple(dict.fromkeys(name for name in names if name)),
-                expires=launched + VALIDITY_SECONDS,
+                expires=expires,
             )
         )
     return tuple(made)
@@ -185,7 +197,7 @@ def _dashed(service: ServiceSpec) -> str:
 def certificate_expiry(
     configs: Mapping[str, ServiceSpec], pod_type: str, task: Task
 ) -> float | None:
-    """When the certificates of a launched task expire, unless their authority ends before that."""
+    """When the certificates of a launched task expire; None of one that has none."""
     service = configs.get(task.config_id)
     encrypted = any(
         spec.transport_encryption
@@ -194,7 +206,19 @@ def certificate_expiry(
         for spec in pod.tasks
         if spec.name == task.name
     )
-    return task.launched + VALIDITY_SECONDS if encrypted else None
+    return certificates_end(task) if encrypted else None
+
+
+def certificates_end(task: Task) -> float:
+    """When the certificates end that a task was, or is to be, launched with."""
+    return task.certified.ends if task.certified else task.launched + VALIDITY_SECONDS
+
+
+def certified(spec: TaskSpec, signer: Signer | None, launched: float) -> Certified | None:
+    """What is noted of the certificates of a task that is launched now."""
+    if not spec.transport_encryption or signer is None:
+        return None
+    return Certified(min(launched + VALIDITY_SECONDS, signer.ends), signer.id)
 
 
 def _label(name: str) -> str:

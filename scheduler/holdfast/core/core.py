@@ -36,6 +36,7 @@ from holdfast.core.inspections import Inspections
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciliation
+from holdfast.core.renewal import Renewal
 from holdfast.core.rooms import Rooms
 from holdfast.core.silence import Silence
 from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
@@ -101,6 +102,7 @@ class Core:
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections, self._rooms)
         self._uninstall = Uninstall(ledger, shared)
+        self._renewal = Renewal(ledger, self._agenda, self._disruptions, conduct.renew_before)
         self._dispatch = Dispatch(
             ledger,
             self._agenda,
@@ -129,6 +131,8 @@ class Core:
         for event in sorted(taken, key=lambda event: isinstance(event, ev.Command)):
             self._take(event, now)
         self._take_back(now)
+        if self._connected:
+            self._out.extend(self._renewal.step(now))
         self._agenda.set_going(self._windows.going(now))
         self._decide_moves(now)
         if not self._uninstall.begun:
@@ -264,6 +268,7 @@ class Core:
                 self._disruptions.answered(event, now)
             case ev.ShortageChanged(shortage):
                 self._agenda.set_shortage(shortage)
+                self._allocation.signer = shortage.signer
             case ev.Tick():
                 pass
             case ev.HostService():

@@ -256,7 +256,7 @@ def _data(
             launch.pod.index,
             spec,
             launch.reservation,
-            task.launched,
+            confidential.certificates_end(task),
             settings.domains,
         ),
         container=container,

@@ -1,6 +1,7 @@
 """A certificate authority: made by the scheduler or given by the operator; it signs for tasks."""
 
 import datetime
+import hashlib
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from holdfast.core.confidential import Signer
 from holdfast_executor.confidential import Certificate
 
 AuthorityKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -46,6 +48,14 @@ class Authority:
     chain: tuple[x509.Certificate, ...]
     roots: tuple[x509.Certificate, ...]
     key: AuthorityKey = field(repr=False)
+
+    @property
+    def signer(self) -> Signer:
+        """What is known elsewhere of who signs, and of what is trusted."""
+        known = hashlib.sha256(self.chain[0].fingerprint(hashes.SHA256()))
+        for print_ in sorted(root.fingerprint(hashes.SHA256()) for root in self.roots):
+            known.update(print_)
+        return Signer(known.hexdigest()[:16], self.chain[0].not_valid_after_utc.timestamp())
 
     @property
     def intermediates(self) -> tuple[x509.Certificate, ...]:

@@ -43,7 +43,10 @@ class Delivery:
                 self._store.find(path)
             except Unavailable as error:
                 missing[path] = str(error)
-        return Shortage(missing, self._no_certificates() if needs.certificates else "")
+        if not needs.certificates:
+            return Shortage(missing)
+        signer = self._authority.signer if self._authority else None
+        return Shortage(missing, self._no_certificates(), signer)
 
     def _no_certificates(self) -> str:
         """Why no certificate can be made; "" when they can."""

@@ -41,6 +41,12 @@ class SecretSettings:
     state_key_file: Path | None
     tls_ca_certificate: Path | None
     tls_ca_key: Path | None
+    renew_certificates: int | None = None
+
+    @property
+    def renew_before(self) -> float | None:
+        """How many seconds before certificates end instances are restarted; None is never."""
+        return None if self.renew_certificates is None else self.renew_certificates * 86400.0
 
     @classmethod
     def taken_from(cls, given: dict[str, Any]) -> Self:
@@ -58,6 +64,13 @@ class SecretSettings:
                 "--tls-ca-certificate",
                 type=_FILE,
                 help="The authority that signs for tasks, then others up to the roots; PEM.",
+            ),
+            click.option(
+                "--renew-certificates",
+                type=click.IntRange(1, 180),
+                metavar="DAYS",
+                envvar="HOLDFAST_RENEW_CERTIFICATES",
+                help="Restart instances so long before certificates end; default: never.",
             ),
             click.option(
                 "--state-key-file",

@@ -4,6 +4,7 @@ import datetime
 import ipaddress
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def intermediate(root: Authority, ca: bool = True) -> tuple[bytes, bytes]:
         .sign(root.key, hashes.SHA256())
     )
     return authority.to_pem(certificate) + authority.to_pem(root.roots[0]), key_pem(key)
+
+
+def test_who_signs_is_known_by_all_that_is_trusted() -> None:
+    """Another root beside its own makes another of it, though the same key signs."""
+    one, other = authority.create("demo", NOW), authority.create("demo", NOW)
+    both = replace(one, roots=(*one.roots, *other.roots))
+    swapped = replace(one, roots=(*other.roots, *one.roots))
+    assert one.signer.ends == one.chain[0].not_valid_after_utc.timestamp()
+    assert len({each.signer.id for each in (one, other, both)}) == 3
+    assert both.signer == swapped.signer
 
 
 def test_what_is_in_a_certificate(own: Authority) -> None:

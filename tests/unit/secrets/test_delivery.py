@@ -81,13 +81,13 @@ def test_what_is_short(tmp_path: Path) -> None:
     assert set(found.secrets) == {"b"}
     assert found.certificates == NO_AUTHORITY
     signer = authority.create("demo", NOW)
-    assert Delivery(None, signer, lambda: NOW).shortage(needs) == Shortage()
+    assert Delivery(None, signer, lambda: NOW).shortage(needs) == Shortage(signer=signer.signer)
     later = NOW + authority.LIFETIME
     assert "ended on 2039-" in Delivery(None, signer, lambda: later).shortage(needs).certificates
 
 
-class OneLaunch:
-    """A core that launches once, and notes what it hears."""
+class SameLaunch:
+    """A core that launches the same again and again, and notes what it hears."""
 
     def __init__(self) -> None:
         self.heard: list[ev.Event] = []
@@ -95,7 +95,7 @@ class OneLaunch:
 
     def step(self, events: Sequence[ev.Event], now: float) -> list[ef.Effect]:
         self.heard += events
-        return [] if now > 1 else [self.call]
+        return [self.call]
 
     def journalled(self) -> Sequence[ef.Journalled]:
         return ()
@@ -120,15 +120,14 @@ class Link:
 
 
 def test_the_engine_sends_what_is_filled_in_and_keeps_what_is_not(tmp_path: Path) -> None:
-    core, link = OneLaunch(), Link()
-    times = iter((1.0, 1.0, 1.0, 2.0))
+    core, link = SameLaunch(), Link()
     engine = Engine(
         cast(Core, core),
         MemoryStore(),
         link,
         lambda: "id",
         lambda ask: None,
-        clock=lambda: next(times),
+        clock=lambda: 1.0,
         delivery=Delivery(SecretStore(tmp_path, {}), None),
     )
     engine.cycle([])
