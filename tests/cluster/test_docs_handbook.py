@@ -49,6 +49,13 @@ def commands(section: str) -> Sequence[str]:
     return found
 
 
+def test_every_section_with_commands_is_run() -> None:
+    here = Path(__file__).read_text()
+    for section in re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]:
+        title = section.partition("\n")[0]
+        assert f'"{title}"' in here or not COMMAND.search(section), title
+
+
 class Operator:
     """Types the page's commands, with what is this cluster's own in the place of the page's."""
 
