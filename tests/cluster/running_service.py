@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -117,6 +117,12 @@ class Scheduler:
     def has_ended(self) -> bool:
         """Whether the process is over, however it ended."""
         return self._process is not None and self._process.poll() is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -89,8 +89,7 @@ def test_mount_volumes(
     has = [scalar("cpus", 2), scalar("mem", 512), scalar("disk", 100), PORTS]
     has += [disk("MOUNT", mounted, 64), disk("PATH", path, 200)]
     cluster = cluster_factory(ClusterSpec(agents=1, zones=("a",), resources=json.dumps(has)))
-    service = start(cluster, tmp_path, DISKS)
-    try:
+    with start(cluster, tmp_path, DISKS) as service:
         service.wait_well()
         volumes = {v["path"]: v for v in service.instances()["app-0"]["volumes"]}
         assert {name: v["size"] for name, v in volumes.items()} == {
@@ -110,8 +109,6 @@ def test_mount_volumes(
         for log in (mounted / "log", share):
             wait_until("it has written again", partial(reads, log, "x\nx\n"))
         service.end(signal.SIGTERM)
-    finally:
-        service.close()
 
 
 def defined(cluster: Cluster, folder: Path, name: str, **environment: str) -> Scheduler:
@@ -135,8 +132,7 @@ def test_profile_mount_volumes(
     has += [disk("MOUNT", mount(name), 64, profile="fast") for name in ("one", "two")]
     has += [disk("MOUNT", mount("slow"), 64, profile="slow")]
     cluster = cluster_factory(ClusterSpec(agents=1, zones=("a",), resources=json.dumps(has)))
-    service = defined(cluster, tmp_path, "mount-volumes", VOLUME_PROFILE="fast")
-    try:
+    with defined(cluster, tmp_path, "mount-volumes", VOLUME_PROFILE="fast") as service:
         service.wait_well()
         volumes = service.instances()["hello-0"]["volumes"]
         assert {v["path"]: v["size"] for v in volumes} == {"own": 64, "shared": 64}
@@ -146,8 +142,6 @@ def test_profile_mount_volumes(
         wait_until("it was started again", lambda: service.task_ids() != first)
         service.wait_well()
         assert service.instances()["hello-0"]["volumes"] == volumes
-    finally:
-        service.close()
 
 
 def roots(cluster: Cluster) -> set[str]:
@@ -201,8 +195,7 @@ def test_resource_refinement(cluster_factory: ClusterFactory, tmp_path: Path) ->
         ClusterSpec(agents=1, zones=("a",), resources=f"{has};cpus:0.2;mem:64;disk:10")
     )
     create_volume(cluster, role, "of-another")
-    service = start(cluster, tmp_path, RESERVED)
-    try:
+    with start(cluster, tmp_path, RESERVED) as service:
         service.wait_well()
         (agent,) = cluster.agents
         first = service.task_ids()
@@ -219,8 +212,6 @@ def test_resource_refinement(cluster_factory: ClusterFactory, tmp_path: Path) ->
         assert service.get("quarantine") == []
         ids = [each.get("disk", {}).get("persistence", {}).get("id") for each in reserved(cluster)]
         assert "of-another" in ids
-    finally:
-        service.close()
 
 
 def create_volume(cluster: Cluster, role: str, id_: str) -> None:
@@ -240,8 +231,7 @@ def test_pre_reserved_sidecar(cluster_factory: ClusterFactory, tmp_path: Path) -
     role = "slave_public"
     has = f"cpus({role}):0.5;mem({role}):256;disk({role}):10;cpus:0.5;mem:256;disk:10"
     cluster = cluster_factory(ClusterSpec(agents=1, zones=("a",), resources=has))
-    service = defined(cluster, tmp_path, "pre-reserved")
-    try:
+    with defined(cluster, tmp_path, "pre-reserved") as service:
         service.wait_well()
         server = service.task_ids()["hello-0-server"]
         service.post("plans/sidecar/start")
@@ -256,5 +246,3 @@ def test_pre_reserved_sidecar(cluster_factory: ClusterFactory, tmp_path: Path) -
             assert tasks[id_]["role"] == f"{role}/pre-reserved-role"
         (agent,) = requests.get(f"{cluster.leader()}/slaves", timeout=10).json()["slaves"]
         assert agent["unreserved_resources"]["cpus"] == 0.5
-    finally:
-        service.close()

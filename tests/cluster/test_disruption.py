@@ -83,8 +83,7 @@ def test_an_update_and_an_order_wait_for_a_yes(
     svc_yml.write_text(SERVICE)
     url = f"http://127.0.0.1:{coordinator.server_address[1]}"
     environment = {"COORDINATOR": url, "VERSION": "1"}
-    service = Scheduler(small, svc_yml, tmp_path, environment=environment).start()
-    try:
+    with Scheduler(small, svc_yml, tmp_path, environment=environment).start() as service:
         wait_until("it is deployed", service.is_well)
         assert coordinator.asked == [], "a deployment stops nothing"
         first = service.task_ids()
@@ -119,5 +118,3 @@ def test_an_update_and_an_order_wait_for_a_yes(
         coordinator.allow = True
         wait_until("the update is done", service.is_well)
         assert service.task_ids()["node-0-server"] != first["node-0-server"]
-    finally:
-        service.close()

@@ -102,8 +102,7 @@ def test_what_is_said_of_instances_machines_and_volumes(
     cluster = cluster_factory(ClusterSpec(agents=5))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(ETCD_LIKE)
-    service = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as service:
         service.wait_well()
         operator = Operator(service, tmp_path)
         operator.follows("Looking")
@@ -129,8 +128,6 @@ def test_what_is_said_of_instances_machines_and_volumes(
             "the uninstall is over",
             lambda: "deploy (parallel) COMPLETE" in operator.types("holdfast plan show deploy"),
         )
-    finally:
-        service.close()
 
 
 def test_what_is_said_of_updates_and_plans(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
@@ -138,8 +135,7 @@ def test_what_is_said_of_updates_and_plans(cluster_factory: ClusterFactory, tmp_
     svc_yml = tmp_path / "svc.yml"
     queue = (DOCS / "svc-yml.md").read_text().split("```yaml\n")[1].split("```")[0]
     svc_yml.write_text(queue)
-    service = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as service:
         service.wait_well()
         operator = Operator(service, tmp_path)
         start, show = commands("A plan of your own")
@@ -192,8 +188,6 @@ def test_what_is_said_of_updates_and_plans(cluster_factory: ClusterFactory, tmp_
             (preview,) = commands(section)
             svc_yml.write_text(changed(queue.replace("LEVEL: info", "LEVEL: debug"), old, new))
             assert word in operator.types(preview)
-    finally:
-        service.close()
 
 
 def changed(text: str, old: str, new: str) -> str:
@@ -222,8 +216,7 @@ def it_says_what_agents_cannot_do(service: Scheduler, folder: Path) -> None:
     svc_yml = folder / "confined.yml"
     confined = ETCD_LIKE.replace("  etcd:\n", "  node:\n    seccomp-unconfined: true\n")
     svc_yml.write_text(changed(confined, "name: etcd", "name: confined"))
-    other = Scheduler(service.cluster, svc_yml, folder, port=8081).start()
-    try:
+    with Scheduler(service.cluster, svc_yml, folder, port=8081).start() as other:
         wait_until("it leads", other.answers)
         _, explain = commands("Why does it not run?")
         operator = Operator(other, folder)
@@ -231,8 +224,6 @@ def it_says_what_agents_cannot_do(service: Scheduler, folder: Path) -> None:
             r"(?m)^127\S+ +agent: cannot: seccomp \(start it with --isolation=...,linux/seccomp\)"
         )
         wait_until("agents were asked", partial(found_in, operator, explain, text))
-    finally:
-        other.close()
 
 
 def two_agents_are_lost(operator: Operator, service: Scheduler) -> str:

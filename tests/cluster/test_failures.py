@@ -37,13 +37,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
     folder = tmp_path_factory.mktemp("service")
     svc_yml = folder / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    with running(folder / "cluster", ClusterSpec(agents=5)) as cluster:
-        scheduler = Scheduler(cluster, svc_yml, folder).start()
-        try:
-            scheduler.wait_well()
-            yield scheduler
-        finally:
-            scheduler.close()
+    with (
+        running(folder / "cluster", ClusterSpec(agents=5)) as cluster,
+        Scheduler(cluster, svc_yml, folder).start() as scheduler,
+    ):
+        scheduler.wait_well()
+        yield scheduler
 
 
 def agent_of(service: Scheduler, name: str) -> int:

@@ -45,12 +45,9 @@ def svc_yml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def leader(cluster: Cluster, svc_yml: Path) -> Iterator[Scheduler]:
     """The scheduler, in a namespace of its own."""
-    scheduler = Scheduler(cluster, svc_yml, svc_yml.parent, client=1).start()
-    try:
+    with Scheduler(cluster, svc_yml, svc_yml.parent, client=1).start() as scheduler:
         scheduler.wait_well()
         yield scheduler
-    finally:
-        scheduler.close()
 
 
 @pytest.fixture
@@ -162,8 +159,7 @@ def test_a_leader_cut_off_altogether_cannot_write_when_it_is_back(
 ) -> None:
     """An order it accepts afterwards would be nobody's: it ends before, or refuses."""
     cluster, before = service.cluster, places(service)
-    standby = Scheduler(cluster, svc_yml, svc_yml.parent, client=2, port=8090).start()
-    try:
+    with Scheduler(cluster, svc_yml, svc_yml.parent, client=2, port=8090).start() as standby:
         wait_until("the other stands by", lambda: "waits as standby" in standby.log)
         cluster.network.cut("client-1")
         standby.wait_well(SESSION_SECONDS + 40)
@@ -173,8 +169,6 @@ def test_a_leader_cut_off_altogether_cannot_write_when_it_is_back(
             service.post("pod/node-0/restart")
         assert places(standby) == before
         standby.end()
-    finally:
-        standby.close()
     service.start()
     service.wait_well()
     assert places(service) == before

@@ -65,8 +65,7 @@ def test_hooks_run_once_before_all_tasks_and_know_the_predecessor(
     cluster = cluster_factory(ClusterSpec(agents=3))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    service = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as service:
         service.wait_well()
         for name in ("node-0", "node-1"):
             first, *rest = lines_of(service, name, 3)
@@ -87,5 +86,3 @@ def test_hooks_run_once_before_all_tasks_and_know_the_predecessor(
         service.post("pod/node-1/restart")
         lines = lines_of(service, "node-1", 6)
         assert sorted(lines[4:]) == ["helper []", "server []"], "it has taken over"
-    finally:
-        service.close()

@@ -137,8 +137,7 @@ def test_a_database_in_an_image(one_agent: Cluster, tmp_path: Path) -> None:
     host.mkdir()
     (host / "file").write_text("of the host\n")
     settings = {"FETCHED": str(tmp_path / "fetched.txt"), "HOST": str(host)}
-    service = start(one_agent, tmp_path, DATABASE, COLOUR="blue", **settings)
-    try:
+    with start(one_agent, tmp_path, DATABASE, COLOUR="blue", **settings) as service:
         wait_until("the API answers", service.answers)
         wait_until("there is an instance", lambda: service.instances().get("db-0"))
         data = volume(service, "db-0", "data")
@@ -177,16 +176,11 @@ def test_a_database_in_an_image(one_agent: Cluster, tmp_path: Path) -> None:
         assert set(pids[:1]) <= set(processes_of(running)), "the same process runs on"
 
         service.end()
-        changed = start(one_agent, tmp_path, DATABASE, COLOUR="red", **settings)
-        try:
+        with start(one_agent, tmp_path, DATABASE, COLOUR="red", **settings) as changed:
             wait_until("the change runs", lambda: "red" in text_of(data / "starts"))
             changed.wait_well()
             assert text_of(data / "terms") == "term\nclean\n" * 2, "stopped in its own time"
             assert volume(changed, "db-0", "data") == data
-        finally:
-            changed.close()
-    finally:
-        service.close()
 
 
 def log_of(cluster: Cluster) -> str:
@@ -264,8 +258,7 @@ def test_what_goes_wrong_is_told(one_agent: Cluster, tmp_path: Path) -> None:
     images = one_agent.layout.images
     write_image(images / "shellless.tar", programs=())
     write_image(images / "elsewhere.tar", config={"WorkingDir": "/tmp"})
-    service = start(one_agent, tmp_path, FAILURES)
-    try:
+    with start(one_agent, tmp_path, FAILURES) as service:
         wait_until("the API answers", service.answers)
         for task, what in (
             ("absent-0-t", "the agent answered LAUNCH_CONTAINER with"),
@@ -277,8 +270,6 @@ def test_what_goes_wrong_is_told(one_agent: Cluster, tmp_path: Path) -> None:
         data = volume(service, "hooked-0", "data")
         wait_until("the task ran after its hook", lambda: text_of(data / "seen"))
         assert text_of(data / "seen") == "/tmp\n", "the folder is the image's"
-    finally:
-        service.close()
 
 
 def told(service: Scheduler, task: str, what: str) -> bool:

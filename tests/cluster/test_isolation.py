@@ -182,16 +182,15 @@ def scheduler(machines: Machines) -> Iterator[Scheduler]:
     svc_yml = machines.folder / "svc.yml"
     svc_yml.write_text(SERVICE)
     environment = {"HOST": str(machines.host), "SHM_SIZE": "128"}
-    started = Scheduler(machines.cluster, svc_yml, machines.folder, environment=environment).start()
-    try:
+    with Scheduler(
+        machines.cluster, svc_yml, machines.folder, environment=environment
+    ).start() as started:
         names = ("shared-0", "web-0", "web-1")
         try:
             wait_until("all that can run runs", lambda: _running(started, *names))
         except AssertionError as error:
             raise AssertionError(f"{error}\n{started.log[-6000:]}") from None
         yield started
-    finally:
-        started.close()
 
 
 def _running(scheduler: Scheduler, *names: str) -> bool:

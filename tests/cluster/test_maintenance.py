@@ -69,8 +69,7 @@ def test_the_schedule_of_mesos_is_answered_by_the_budget(
     cluster = cluster_factory(ClusterSpec(agents=3))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    service = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as service:
         service.wait_well()
         ips = [agent.ip for agent in cluster.agents]
         schedule(cluster, ips[0], ips[1])
@@ -84,8 +83,6 @@ def test_the_schedule_of_mesos_is_answered_by_the_budget(
         (no,) = [w["reason"] for w in windows.values() if not w["accepted"]]
         assert "max-unavailable" in no
         assert running(service) == {"node-0", "node-1", "node-2"}, "nothing is moved"
-    finally:
-        service.close()
 
 
 def test_drained_and_closed_hosts_never_cost_more_than_the_budget(
@@ -94,8 +91,7 @@ def test_drained_and_closed_hosts_never_cost_more_than_the_budget(
     cluster = cluster_factory(ClusterSpec(agents=3))
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    service = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as service:
         service.wait_well()
         before = service.instances()
         by_host = {one["agent"]: name for name, one in before.items()}
@@ -152,5 +148,3 @@ def test_drained_and_closed_hosts_never_cost_more_than_the_budget(
         assert {n: (o["agent"], o["volumes"]) for n, o in after.items()} == {
             n: (o["agent"], o["volumes"]) for n, o in before.items()
         }
-    finally:
-        service.close()

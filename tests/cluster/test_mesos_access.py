@@ -103,12 +103,9 @@ def test_authenticated_and_allowed_what_it_needs(
     call = {"type": "GET_FLAGS"}
     url = f"http://{agent.ip}:{agent.port}/api/v1"
     assert requests.post(url, json=call, timeout=10).status_code == 401
-    running = scheduler(cluster, tmp_path, secret=SECRET)
-    try:
+    with scheduler(cluster, tmp_path, secret=SECRET) as running:
         running.wait_well()
         assert SECRET not in running.log
-    finally:
-        running.close()
 
 
 @pytest.mark.parametrize("secret", ["wrong horse", None])
@@ -116,11 +113,8 @@ def test_a_wrong_secret_ends_the_scheduler(
     cluster_factory: ClusterFactory, tmp_path: Path, secret: str | None
 ) -> None:
     cluster = asking_cluster(cluster_factory, tmp_path)
-    running = scheduler(cluster, tmp_path, secret=secret)
-    try:
+    with scheduler(cluster, tmp_path, secret=secret) as running:
         assert running.exit_code() == 6
-    finally:
-        running.close()
     (line,) = [line for line in running.log.splitlines() if line.startswith("Error:")]
     assert "does not accept our credentials" in line
     assert "horse" not in running.log
@@ -131,11 +125,8 @@ def test_another_principal_than_authenticated(
 ) -> None:
     """The master names both, once a second principal may authenticate."""
     cluster = asking_cluster(cluster_factory, tmp_path)
-    running = scheduler(cluster, tmp_path, secret=SECRET, principal="other-principal")
-    try:
+    with scheduler(cluster, tmp_path, secret=SECRET, principal="other-principal") as running:
         assert running.exit_code() == 6
-    finally:
-        running.close()
     assert "does not accept our credentials" in running.log
 
 
@@ -145,11 +136,8 @@ def test_a_role_that_is_not_allowed(cluster_factory: ClusterFactory, tmp_path: P
         "register_frameworks": [{"principals": only(PRINCIPAL), "roles": only("other-role")}],
     }
     cluster = asking_cluster(cluster_factory, tmp_path, acls)
-    running = scheduler(cluster, tmp_path, secret=SECRET)
-    try:
+    with scheduler(cluster, tmp_path, secret=SECRET) as running:
         assert running.exit_code() == 6
-    finally:
-        running.close()
     (line,) = [line for line in running.log.splitlines() if line.startswith("Error:")]
     assert "authorized" in line
     assert "demo-role" in line

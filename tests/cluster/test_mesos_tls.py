@@ -47,8 +47,7 @@ def test_deployed_and_kept_over_a_failover_with_tls(encrypted: Cluster, tmp_path
     for address in (encrypted.leader().removeprefix("https://"), f"{agent.ip}:{agent.port}"):
         with pytest.raises(requests.ConnectionError):
             requests.get(f"http://{address}/version", timeout=10)
-    running = scheduler(encrypted, tmp_path, "--master-ca", str(encrypted.authority)).start()
-    try:
+    with scheduler(encrypted, tmp_path, "--master-ca", str(encrypted.authority)).start() as running:
         running.wait_well()
         assert "subscribed to https://" in running.log
         before = running.task_ids()
@@ -62,8 +61,6 @@ def test_deployed_and_kept_over_a_failover_with_tls(encrypted: Cluster, tmp_path
         wait_until("restarted", lambda: running.task_ids() != before and running.is_well())
         (volume,) = agent.work_dir.glob("volumes/roles/demo-role/*")
         assert (volume / "starts").read_text() == "here\nhere\n"
-    finally:
-        running.close()
 
 
 def test_one_master_is_asked_by_https_for_the_leader(encrypted: Cluster, tmp_path: Path) -> None:
@@ -71,11 +68,8 @@ def test_one_master_is_asked_by_https_for_the_leader(encrypted: Cluster, tmp_pat
     follower = next(m for m in encrypted.masters if m.ip not in encrypted.leader())
     address = f"https://{follower.ip}:{follower.port}"
     trusted = ("--master-ca", str(encrypted.authority))
-    running = scheduler(encrypted, tmp_path, *trusted, master=address).start()
-    try:
+    with scheduler(encrypted, tmp_path, *trusted, master=address).start() as running:
         running.wait_well()
-    finally:
-        running.close()
 
 
 def test_what_is_wrong_is_told(encrypted: Cluster, tmp_path: Path) -> None:
@@ -88,13 +82,10 @@ def test_what_is_wrong_is_told(encrypted: Cluster, tmp_path: Path) -> None:
 
 def refusal(cluster: Cluster, folder: Path, *options: str, port: int) -> str:
     """What the log says of the master; there is no subscription."""
-    running = scheduler(cluster, folder, *options, port=port).start()
-    try:
+    with scheduler(cluster, folder, *options, port=port).start() as running:
         wait_until("told", lambda: "trying again" in running.log)
         line = next(line for line in running.log.splitlines() if "trying again" in line)
         assert "--master-ca" in line
         assert "leading" in running.log
         assert " subscribed to https" not in running.log
         return line
-    finally:
-        running.close()

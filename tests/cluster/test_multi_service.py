@@ -38,12 +38,9 @@ def cluster(cluster_factory: ClusterFactory) -> Cluster:
 
 @pytest.fixture
 def scheduler(cluster: Cluster, tmp_path: Path) -> Iterator[Scheduler]:
-    started = Scheduler(cluster, None, tmp_path, multi=FRAMEWORK).start()
-    try:
+    with Scheduler(cluster, None, tmp_path, multi=FRAMEWORK).start() as started:
         wait_until("it is subscribed", lambda: is_subscribed(started))
         yield started
-    finally:
-        started.close()
 
 
 def is_subscribed(scheduler: Scheduler) -> bool:

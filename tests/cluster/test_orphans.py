@@ -53,8 +53,7 @@ def test_found_by_asking_and_freed_by_name(cluster_factory: ClusterFactory, tmp_
     """A reservation as of a lost record, and a volume of another framework; one agent's."""
     cluster = cluster_factory(ClusterSpec(agents=2))
     (tmp_path / "svc.yml").write_text(SVC_YML)
-    running = Scheduler(cluster, tmp_path / "svc.yml", tmp_path).start()
-    try:
+    with Scheduler(cluster, tmp_path / "svc.yml", tmp_path).start() as running:
         running.wait_well()
         mine = running.get("state/frameworkId")[0]
         agent_id = cluster.agent_ids()[2]
@@ -87,8 +86,6 @@ def test_found_by_asking_and_freed_by_name(cluster_factory: ClusterFactory, tmp_
         assert data in left
         assert {item["class"] for item in left.values()} == {"explained"}
         assert running.is_well()
-    finally:
-        running.close()
 
 
 def _items(running: Scheduler) -> dict[str, Any]:

@@ -119,8 +119,7 @@ def test_a_service_of_several_tasks_and_plans(
     def counts(pod: str) -> list[int]:
         return [len(starts(pod, task)) for task in ("a", "b", "helper")]
 
-    service = start(2, 0.1)
-    try:
+    with start(2, 0.1) as service:
         # Nothing starts before an operator lets the canary go; the second word lets all go.
         wait_until("the API answers", service.answers)
         wait_until("the canary waits", lambda: status(service) == "WAITING")
@@ -191,5 +190,3 @@ def test_a_service_of_several_tasks_and_plans(
         service.wait_well()
         assert counts("app-0") == [3, 3, 4]
         assert "decommission" not in service.get("plans")
-    finally:
-        service.close()

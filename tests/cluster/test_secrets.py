@@ -161,8 +161,9 @@ def test_secrets(one_agent: Cluster, tmp_path: Path) -> None:
     first, second = (secrets.token_hex(20).encode() for _ in range(2))
     (folder / "db" / "password").write_bytes(first + b"\n")
     (tmp_path / "app.conf.mustache").write_text("password={{PASSWORD}}")
-    scheduler = service(one_agent, tmp_path, SECRETS, HOLDFAST_SECRETS_DIR=str(folder)).start()
-    try:
+    with service(
+        one_agent, tmp_path, SECRETS, HOLDFAST_SECRETS_DIR=str(folder)
+    ).start() as scheduler:
         wait_until("the API answers", scheduler.answers)
 
         def reason() -> Any:
@@ -210,8 +211,6 @@ def test_secrets(one_agent: Cluster, tmp_path: Path) -> None:
         assert not (box / "etc" / "password").exists(), "nothing is left in the former sandbox"
         assert not (box / "plain.txt").exists()
         assert_nowhere(scheduler, first, second, plain)
-    finally:
-        scheduler.close()
 
 
 TLS = """
@@ -274,8 +273,7 @@ def test_tls(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
     key = secrets.token_hex(32)
     (tmp_path / "state.key").write_text(key + "\n")
     settings = {"HOLDFAST_STATE_KEY_FILE": str(tmp_path / "state.key")}
-    scheduler = service(cluster, tmp_path, TLS % "web", **settings).start()
-    try:
+    with service(cluster, tmp_path, TLS % "web", **settings).start() as scheduler:
         scheduler.wait_well()
         boxes = [sandbox(cluster, f"app-{index}") for index in range(2)]
 
@@ -327,8 +325,6 @@ def test_tls(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
         scheduler = service(cluster, tmp_path, TLS % "other", **settings).start()
         assert scheduler.exit_code() == 1
         assert "cannot be decrypted with the state key given" in scheduler.log
-    finally:
-        scheduler.close()
 
 
 _ENDINGS = ("crt", "key", "ca", "keystore", "truststore")
@@ -379,12 +375,9 @@ def test_references_need_a_resolver(
 ) -> None:
     """Stock Mesos has none: no task runs without its secrets, and it is told why."""
     settings = {"HOLDFAST_SECRET_REFERENCES": "1", "DCOS_SPACE": "/demo"}
-    scheduler = service(one_agent, tmp_path, REFERENCES % how, **settings).start()
-    try:
+    with service(one_agent, tmp_path, REFERENCES % how, **settings).start() as scheduler:
         wait_until("the API answers", scheduler.answers)
         wait_until("it failed", lambda: "failed" in str(scheduler.get("explain/app-0")))
         (task,) = scheduler.get("pod/app-0/info")
         assert said in task["status"]["message"]
         assert said in scheduler.log
-    finally:
-        scheduler.close()

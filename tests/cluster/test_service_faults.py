@@ -40,34 +40,27 @@ def test_second_scheduler_waits_and_takes_over(small: Cluster, tmp_path: Path) -
 
 
 def test_orderly_end_leaves_the_tasks(small: Cluster, tmp_path: Path) -> None:
-    scheduler = Scheduler(small, HELLO, tmp_path).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path).start() as scheduler:
         scheduler.wait_well()
         tasks = scheduler.task_ids()
         assert scheduler.end(signal.SIGTERM) == 0
         scheduler.start()
         scheduler.wait_well()
         assert scheduler.task_ids() == tasks
-    finally:
-        scheduler.close()
 
 
 def test_zookeeper_down_at_start_is_waited_for(small: Cluster, tmp_path: Path) -> None:
     small.zookeeper_stop()
-    scheduler = Scheduler(small, HELLO, tmp_path).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path).start() as scheduler:
         wait_until("it says what it waits for", lambda: "Waiting for ZooKeeper" in scheduler.log)
         small.zookeeper_start()
         scheduler.wait_well()
-    finally:
-        scheduler.close()
 
 
 def test_zookeeper_lost_during_a_deploy(small: Cluster, tmp_path: Path) -> None:
     """The scheduler stands still or exits, never acts on its own; then all is as it should be."""
     environment = {"HELLO_COUNT": "6", "HELLO_PLACEMENT": "[]"}
-    scheduler = Scheduler(small, HELLO, tmp_path, environment=environment).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path, environment=environment).start() as scheduler:
         wait_until("the deploy is under way", lambda: scheduler.log.count("starting hello-") >= 2)
         small.zookeeper_stop()
         before = scheduler.log.count("starting hello-")
@@ -87,58 +80,45 @@ def test_zookeeper_lost_during_a_deploy(small: Cluster, tmp_path: Path) -> None:
             for path in (agent.work_dir / "volumes" / "roles" / "hello-world-role").iterdir()
         }
         assert volumes == on_disk, "every volume on the agents is in the records"
-    finally:
-        scheduler.close()
 
 
 def test_wrong_master_address_is_told(small: Cluster, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    scheduler = Scheduler(small, HELLO, tmp_path, master=f"127.0.0.1:{port}").start()
-    try:
+    with Scheduler(small, HELLO, tmp_path, master=f"127.0.0.1:{port}").start() as scheduler:
         wait_until("it says what is wrong", lambda: f"127.0.0.1:{port}" in scheduler.log)
         assert "Traceback" not in scheduler.log
-    finally:
-        scheduler.close()
-    malformed = Scheduler(small, HELLO, tmp_path, master="zk:/nowhere", port=8091).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path, master="zk:/nowhere", port=8091).start() as malformed:
         assert malformed.exit_code() == 1
         assert "zk:/nowhere" in malformed.log
-    finally:
-        malformed.close()
 
 
 def test_taken_port_is_told(small: Cluster, tmp_path: Path) -> None:
     host = small.zookeeper_address.split(":")[0]
-    with socket.create_server((host, 8080)):
-        scheduler = Scheduler(small, HELLO, tmp_path).start()
-        try:
-            assert scheduler.exit_code() == 9
-        finally:
-            scheduler.close()
+    with (
+        socket.create_server((host, 8080)),
+        Scheduler(small, HELLO, tmp_path).start() as scheduler,
+    ):
+        assert scheduler.exit_code() == 9
     assert f"port 8080 on {host} is in use" in scheduler.log
 
 
 def test_impossible_resources_are_explained(small: Cluster, tmp_path: Path) -> None:
     environment = {"HELLO_CPUS": "1000"}
-    scheduler = Scheduler(small, HELLO, tmp_path, environment=environment).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path, environment=environment).start() as scheduler:
         wait_until("the API answers", scheduler.answers)
         agents = wait_until(
             "both agents are explained",
             lambda: len(found := scheduler.get("explain/hello-0")["agents"]) == 2 and found,
         )
         assert "cpus: needs 1000.1, the agent offers 4" in str(agents)
-    finally:
-        scheduler.close()
 
 
 def test_unknown_volume_is_quarantined_and_kept(small: Cluster, tmp_path: Path) -> None:
     number, role = 1, "hello-world-role"
     volume = _foreign_volume(small, number, role)
-    scheduler = Scheduler(small, HELLO, tmp_path, environment={"HELLO_COUNT": "2"}).start()
-    try:
+    with Scheduler(small, HELLO, tmp_path, environment={"HELLO_COUNT": "2"}).start() as scheduler:
         scheduler.wait_well()
         states = {v["id"]: v["state"] for v in scheduler.get("volumes")}
         assert states["left-behind"] == "quarantined"
@@ -147,8 +127,6 @@ def test_unknown_volume_is_quarantined_and_kept(small: Cluster, tmp_path: Path) 
         url = f"http://{scheduler.host}:{scheduler.port}/v1/volumes/left-behind"
         assert requests.delete(url, timeout=10).status_code == 200
         wait_until("it is destroyed", lambda: not volume.exists())
-    finally:
-        scheduler.close()
 
 
 def _foreign_volume(cluster: Cluster, number: int, role: str) -> Path:

@@ -55,12 +55,9 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     svc_yml = folder / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    scheduler = Scheduler(shared_cluster, svc_yml, folder).start()
-    try:
+    with Scheduler(shared_cluster, svc_yml, folder).start() as scheduler:
         scheduler.wait_well()
         yield scheduler
-    finally:
-        scheduler.close()
 
 
 def volume(service: Scheduler, name: str) -> tuple[str, Path]:

@@ -72,8 +72,7 @@ def test_tasks_of_one_pod(one_agent: Cluster, tmp_path: Path) -> None:
     template = "{{COLOUR}} {{PORT_WEB}} {{PORT_ADMIN}} {{TASK_NAME}} {{POD_INSTANCE}}\n"
     (tmp_path / "app.conf.mustache").write_text(template)
     settings = {"ARCHIVE": str(tmp_path / "files.tar.gz")}
-    service = start(one_agent, tmp_path, ONE_OF_EACH, COLOUR="blue", **settings)
-    try:
+    with start(one_agent, tmp_path, ONE_OF_EACH, COLOUR="blue", **settings) as service:
         service.wait_well()
         data = volume(service, "app-0", "data")
         (address,) = service.get("endpoints/web")["address"]
@@ -89,8 +88,7 @@ def test_tasks_of_one_pod(one_agent: Cluster, tmp_path: Path) -> None:
         assert (data / "once").read_text() == "once\n"
         assert (data / "finish").read_text() == "finish\n", "neither runs again after a failure"
         service.end()
-        changed = start(one_agent, tmp_path, ONE_OF_EACH, COLOUR="red", **settings)
-        try:
+        with start(one_agent, tmp_path, ONE_OF_EACH, COLOUR="red", **settings) as changed:
             changed.wait_well()
             wait_until(
                 "the change is rolled out", lambda: (data / "server").read_text().startswith("red ")
@@ -98,10 +96,6 @@ def test_tasks_of_one_pod(one_agent: Cluster, tmp_path: Path) -> None:
             assert (data / "once").read_text() == "once\n", "ONCE is once"
             assert (data / "finish").read_text() == "finish\nfinish\n", "FINISH: per configuration"
             assert volume(changed, "app-0", "data") == data
-        finally:
-            changed.close()
-    finally:
-        service.close()
 
 
 TWO_PHASES = """
@@ -127,8 +121,7 @@ plans:
 
 def test_phases_and_readiness(one_agent: Cluster, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    service = start(one_agent, tmp_path, TWO_PHASES, GATE=str(gate))
-    try:
+    with start(one_agent, tmp_path, TWO_PHASES, GATE=str(gate)) as service:
         wait_until("the API answers", service.answers)
 
         def statuses() -> list[list[str]]:
@@ -142,8 +135,6 @@ def test_phases_and_readiness(one_agent: Cluster, tmp_path: Path) -> None:
         assert set(service.instances()) == {"first-0", "first-1", "second-0", "second-1"}
         gate.touch()
         service.wait_well()
-    finally:
-        service.close()
 
 
 CRASHING = """
@@ -161,8 +152,7 @@ pods:
 
 
 def test_crash_loop_slows_down_and_is_told(one_agent: Cluster, tmp_path: Path) -> None:
-    service = start(one_agent, tmp_path, CRASHING)
-    try:
+    with start(one_agent, tmp_path, CRASHING) as service:
         wait_until("the API answers", service.answers)
         # Without a readiness check it was deployed the moment it ran.
         wait_until(
@@ -172,5 +162,3 @@ def test_crash_loop_slows_down_and_is_told(one_agent: Cluster, tmp_path: Path) -
         assert "failed 2 times" in service.get("explain/app-0")["reason"]
         assert (volume(service, "app-0", "data") / "starts").read_text().count("start") == 2
         assert "exit code 3" in service.log
-    finally:
-        service.close()

@@ -59,8 +59,7 @@ pods:
 
 def test_labels_limits_and_discovery(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
     cluster = cluster_factory(ClusterSpec(agents=1, zones=("a",)))
-    service = start(cluster, tmp_path, FACTS)
-    try:
+    with start(cluster, tmp_path, FACTS) as service:
         service.wait_well()
         found = tasks(cluster)
         server = found["app-0-server"]
@@ -92,5 +91,3 @@ def test_labels_limits_and_discovery(cluster_factory: ClusterFactory, tmp_path: 
         assert address == "front:80"
         assert server["limits"] == {"cpus": "Infinity", "mem": 64.0}
         assert found["app-0-other"]["limits"] == {"mem": "Infinity"}
-    finally:
-        service.close()

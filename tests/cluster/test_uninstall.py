@@ -42,12 +42,9 @@ def cluster(cluster_factory: ClusterFactory) -> Cluster:
 def service(cluster: Cluster, tmp_path: Path) -> Iterator[Scheduler]:
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SVC_YML)
-    scheduler = Scheduler(cluster, svc_yml, tmp_path).start()
-    try:
+    with Scheduler(cluster, svc_yml, tmp_path).start() as scheduler:
         scheduler.wait_well()
         yield scheduler
-    finally:
-        scheduler.close()
 
 
 def ask_master(cluster: Cluster, path: str) -> Any:

@@ -36,13 +36,12 @@ pods:
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Scheduler]:
     (tmp_path / "svc.yml").write_text(SVC_YML)
-    with running(tmp_path / "cluster", ClusterSpec(agents=1, launcher="posix")) as cluster:
-        scheduler = Scheduler(cluster, tmp_path / "svc.yml", tmp_path).start()
-        try:
-            scheduler.wait_well()
-            yield scheduler
-        finally:
-            scheduler.close()
+    with (
+        running(tmp_path / "cluster", ClusterSpec(agents=1, launcher="posix")) as cluster,
+        Scheduler(cluster, tmp_path / "svc.yml", tmp_path).start() as scheduler,
+    ):
+        scheduler.wait_well()
+        yield scheduler
 
 
 def forget(service: Scheduler) -> None:
