@@ -11,7 +11,9 @@ from typing import Any
 from holdfast.core import effects as ef
 from holdfast.core.agenda import Agenda, launched_to_leave
 from holdfast.core.core import Core
+from holdfast.core.down import is_broken
 from holdfast.core.index import Index
+from holdfast.core.jobs import is_recoverys
 from holdfast.core.ledger import Ledger
 from holdfast.core.startup import Stored, open_ledger, open_uninstall
 from holdfast.plans.derive import BUILT_IN, DECOMMISSION, DEPLOY, all_plans, surplus
@@ -34,14 +36,14 @@ class ForgetfulAgenda(Agenda):
         """The candidates, and what phases at work have for broken instances."""
         if plan.name == DECOMMISSION:
             return launched_to_leave(plan)
-        steps = [step for step in plan.candidates() if not self._is_recoverys(plan, step)]
+        steps = [step for step in plan.candidates() if not is_recoverys(self._ledger, plan, step)]
         taken = {step.pod for step in steps}
         for phase in plan.candidate_phases() if plan.name == DEPLOY else ():
             for step in phase.released():
                 pod = self._ledger.pods.get(step.pod)
-                if self._is_recoverys(plan, step):
+                if is_recoverys(self._ledger, plan, step):
                     continue
-                if pod is not None and step.pod not in taken and self._is_broken(pod):
+                if pod is not None and step.pod not in taken and is_broken(self._ledger, pod):
                     steps.append(step)
                     taken.add(step.pod)
         return steps
@@ -120,9 +122,7 @@ class RecheckedCore(TracedCore):
         twin = self._twin
         followers, former = twin.ledger._followers, twin._agenda._changes
         followers[:] = [names for names in followers if names is not former._names]
-        agenda = ForgetfulAgenda(
-            twin.ledger, lambda: next(self._given), twin._rooms, twin._disruptions
-        )
+        agenda = ForgetfulAgenda(twin.ledger, twin._rooms, twin._disruptions, twin._endings)
         agenda.shortage, twin._agenda = twin._agenda.shortage, agenda
         twin._dispatch._agenda = agenda
         twin._failures._down, twin._windows._down_of = agenda.down, agenda.down_of

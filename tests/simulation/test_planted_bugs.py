@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from holdfast.core import agenda, allocation, core, disruption, leftovers, moves
+from holdfast.core import (
+    agenda,
+    allocation,
+    core,
+    disruption,
+    down,
+    endings,
+    jobs,
+    leftovers,
+    moves,
+)
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.demand import Demand, Wish
@@ -140,7 +150,7 @@ def joins_without_looking(patch: pytest.MonkeyPatch) -> None:
             return join(owner, pod, name, held, tasks, pool)
 
     patch.setattr(allocation, "join", blind)
-    patch.setattr(agenda.Agenda, "_claims", lambda self, plans: {})
+    patch.setattr(jobs, "_claims", lambda ledger, plans: {})
     patch.setattr(moves, "_in_the_way", lambda *work: None)
 
 
@@ -192,7 +202,7 @@ def never_acknowledges(patch: pytest.MonkeyPatch) -> None:
 
 
 def launches_at_once_what_is_replaced(patch: pytest.MonkeyPatch) -> None:
-    for module in (derive, agenda):
+    for module in (derive, jobs, down):
         patch.setattr(module, "replace_steps", lambda service, pod: ())
 
 
@@ -201,7 +211,7 @@ def forgets_what_others_owe(patch: pytest.MonkeyPatch) -> None:
 
 
 def lets_go_without_the_last_steps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(agenda, "leaving_steps", lambda *arguments: ())
+    patch.setattr(endings, "leaving_steps", lambda *arguments: ())
 
 
 def uninstalls_without_orders(patch: pytest.MonkeyPatch) -> None:

@@ -6,92 +6,57 @@ instance looked at again.
 """
 
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from immutables import Map
 from sortedcontainers import SortedDict, SortedSet
 
-from holdfast.core.commands import REPLACE
 from holdfast.core.confidential import Shortage
 from holdfast.core.disruption import Action, Disruptions
+from holdfast.core.down import is_broken, is_down
+from holdfast.core.endings import Endings
+from holdfast.core.jobs import Job, is_recoverys, jobs_of
 from holdfast.core.ledger import Ledger
 from holdfast.core.maintenance import rest_reason
-from holdfast.core.moves import Move, Start, Stop, Wait, Work, next_move
+from holdfast.core.moves import Move, Start, Stop, Wait, next_move
 from holdfast.core.outcome import NOTHING, Outcome, Reason
 from holdfast.core.rooms import Rooms
 from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
 from holdfast.core.wanted import Wanted
 from holdfast.plans.derive import (
-    BUILT_IN,
     DECOMMISSION,
     DEPLOY,
-    RECOVERY,
     Situation,
     all_plans,
     custom_specs,
     decommission_phase,
     deploy_spec,
-    leaving_steps,
 )
-from holdfast.plans.goals import Aim, any_plan_tasks, planned_tasks, serves
 from holdfast.plans.orders import Canary, Orders
 from holdfast.plans.plan import Plan, Status, Step
 from holdfast.plans.progress import Progress, Share
-from holdfast.plans.single import LEAVE, replace_steps
-from holdfast.records import Pod, Retired
-from holdfast.service.model import Goal, PodSpec, Strategy
+from holdfast.records import Pod
+from holdfast.service.model import PodSpec, Strategy
 
 CANARY_STRATEGIES = frozenset({Strategy.SERIAL_CANARY, Strategy.PARALLEL_CANARY})
 CANARIES = 2
 """How many steps of a canary phase wait for an operator's word, as in dcos-commons."""
 
-AT_WORK = frozenset({Status.PREPARED, Status.STARTING, Status.STARTED})
-
 LAST: Rank = (sys.maxsize, 0)
 """The place of the instance that leaves next: after all that are wanted."""
-
-Need = tuple[str, str, str]
-"""A pod instance, and the `task` or the resource `set` of it, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The work a step of a plan has with a pod instance."""
-
-    index: int
-    config_id: str
-    work: Work
-    parameters: Mapping[str, str]
-    leaves: bool = False
-    """Whether it is what the instance runs before it goes for good."""
-
-    def wanted(self, name: str, start: Start) -> Wanted:
-        return Wanted(
-            name,
-            self.work.spec,
-            self.index,
-            self.config_id,
-            start.tasks,
-            start.join,
-            None if self.work.recovers and not self.work.aim.run else self.work.aim.run,
-            self.parameters,
-        )
 
 
 class Agenda:
     """Derives plans from the ledger and makes the moves they call for."""
 
     def __init__(
-        self, ledger: Ledger, new_id: Callable[[], str], rooms: Rooms, disruptions: Disruptions
+        self, ledger: Ledger, rooms: Rooms, disruptions: Disruptions, endings: Endings
     ) -> None:
         self._ledger = ledger
-        self._new_id = new_id
         self._rooms = rooms
         self._disruptions = disruptions
-        self._held_up: dict[str, Reason] = {}
-        """Why what nobody wants any more still runs, by instance."""
-        self._decisions: list[str] = []
+        self._endings = endings
         self._progress = Progress()
         self._changes = ledger.follow()
         self._changed = ledger.instance_names()
@@ -131,12 +96,11 @@ class Agenda:
         ledger = self._ledger
         count = next((spec.count for spec in ledger.service.pods if spec.type == pod_type), 0)
         names = (f"{pod_type}-{index}" for index in range(count))
-        return {n for n in names if (pod := ledger.pods.get(n)) is not None and self._is_down(pod)}
-
-    def take_decisions(self) -> list[str]:
-        """What was decided since the last call, in words."""
-        decisions, self._decisions = self._decisions, []
-        return decisions
+        return {
+            n
+            for n in names
+            if (pod := ledger.pods.get(n)) is not None and is_down(self._ledger, pod)
+        }
 
     def situation(
         self,
@@ -195,7 +159,8 @@ class Agenda:
         self._look_again(self._rooms.due(now))
         self._look_again(self._disruptions.due(now))
         self._look_again(self._changes.take())
-        gave_up = self.end_unplanned(self._changed, now)
+        wanted = [name for _, name in sorted(self._ranked(self._changed))]
+        gave_up = self._endings.end_unplanned(wanted, now)
         self._look_again(self._changes.take())
         self._situation = self.situation(now)
         self._look_again(self._progress.update(self._situation, self._changed))
@@ -260,7 +225,7 @@ class Agenda:
             return rest
         self._rooms.forget(name)
         first: Reason | None = None
-        jobs = self._jobs(name)
+        jobs = jobs_of(self._ledger, self._shares(name))
         for number, job in enumerate(jobs):
             move = next_move(job.work, pod, former, now)
             if move is None:
@@ -275,7 +240,7 @@ class Agenda:
                     first = first or Reason(reason, until)
                 case Stop(_, reason):
                     assert pod is not None
-                    self._stop(pod, move)
+                    self._endings.stop(pod, move)
                     self._note_down(name)
                     return Outcome(Reason(f"it is being stopped: {reason}"))
                 case Start(_, _, waits_for):
@@ -284,7 +249,7 @@ class Agenda:
                         otherwise = self._as_it_was(jobs[number + 1 :], name, pod, former, now)
                         wanted = replace(wanted, otherwise=otherwise)
                     return Outcome(Reason(f"it waits until {waits_for}"), wanted)
-        return Outcome(first or self._held_up.get(name))
+        return Outcome(first or self._endings.held_up(name))
 
     def _as_it_was(
         self, jobs: Iterable[Job], name: str, pod: Pod, former: PodSpec | None, now: float
@@ -315,7 +280,7 @@ class Agenda:
             refused = self._disruptions.refusal(pod, Action.MAINTENANCE, live, why, now)
             if refused is not None:
                 return Outcome(refused)
-            self._stop(pod, Stop(live, why))
+            self._endings.stop(pod, Stop(live, why))
             self._note_down(pod.name)
         return Outcome(Reason(f"it is being stopped: {why}"))
 
@@ -323,7 +288,7 @@ class Agenda:
         pod_type, _ = self._ledger.instance(name)
         pod = self._ledger.pods.get(name)
         wanted = self._ledger.rank(name) is not None
-        down = pod is not None and wanted and self._is_down(pod)
+        down = pod is not None and wanted and is_down(self._ledger, pod)
         going = pod is not None and pod.reservation and pod.reservation.agent_id in self._going
         if down or (going and wanted):
             self.down.setdefault(pod_type, SortedSet()).add(name)
@@ -347,43 +312,15 @@ class Agenda:
         ledger.set_deployed()
         return True
 
-    def _jobs(self, name: str) -> list[Job]:
-        """What the plans want of a pod instance, in the order of their claims.
-
-        What one plan is starting or stopping is not touched by another, nor the resource set of
-        a task that runs to its end. A plan of the operator's that needs what recovery needs, in
-        order to launch it itself, goes first: otherwise they would undo each other's work.
-        """
-        shares = self._shares(name)
-        open_ = [(plan, step) for plan, steps in shares for step in steps]
-        if not open_:
-            return []
-        claimed = self._claims(shares)
-        recovering = {
-            key for plan, step in open_ if plan.name == RECOVERY for key in self._needs(step)
-        }
-
-        def rank(entry: tuple[Plan, Step]) -> int:
-            plan, step = entry
-            if plan.name in BUILT_IN:
-                return 0 if plan.name == DEPLOY else 2
-            return 1 if recovering & self._needs(step) else 3
-
-        return [
-            self._job(plan.name, step)
-            for plan, step in sorted(open_, key=rank)
-            if all(claimed.get(key, plan.name) == plan.name for key in self._needs(step))
-        ]
-
     def _shares(self, name: str) -> list[Share]:
         """What each plan has to do with the instance, and which steps of it have their turn."""
         pod_type, index = self._ledger.instance(name)
         pod = self._ledger.pods.get(name)
         if self._ledger.rank(name) is None:
             return [self._leaves(pod)] if pod is not None else []
-        broken = pod is not None and self._is_broken(pod)
+        broken = pod is not None and is_broken(self._ledger, pod)
         return [
-            (plan, [step for step in steps if not self._is_recoverys(plan, step)])
+            (plan, [step for step in steps if not is_recoverys(self._ledger, plan, step)])
             for plan, steps in self._progress.shares(pod_type, index, broken)
         ]
 
@@ -393,76 +330,6 @@ class Agenda:
         orders = self._ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
         plan = Plan(DECOMMISSION, Strategy.SERIAL, (phase,), (), orders.interrupted)
         return plan, launched_to_leave(plan)
-
-    def _is_recoverys(self, plan: Plan, step: Step) -> bool:
-        """Whether recovery alone works on the instance: its new volumes are yet to be filled."""
-        pod = self._ledger.pods.get(step.pod)
-        return plan.name != RECOVERY and bool(replace_steps(self._ledger.service, pod))
-
-    def _claims(self, plans: Sequence[tuple[Plan, Sequence[Step]]]) -> dict[Need, str]:
-        """Which plan is at work on what of an instance, given its share in each."""
-        claimed: dict[Need, str] = {}
-        recovery_last = sorted(plans, key=lambda entry: entry[0].name == RECOVERY)
-        for plan, steps in recovery_last:
-            candidates = set(steps)
-            if plan.name == DEPLOY:
-                for step in _later(plan, candidates):
-                    for task in step.tasks:
-                        claimed.setdefault((step.pod, "task", task), plan.name)
-            for step in plan.steps():
-                if self._is_recoverys(plan, step):
-                    continue
-                if step.status is Status.STARTING or (
-                    step.status is Status.PREPARED and step in candidates
-                ):
-                    for task in step.tasks:
-                        claimed.setdefault((step.pod, "task", task), plan.name)
-                if step.status in (Status.STARTING, Status.STARTED):
-                    for set_id in self._ending_sets(step):
-                        claimed.setdefault((step.pod, "set", set_id), plan.name)
-        return claimed
-
-    def _ending_sets(self, step: Step) -> set[str]:
-        """The resource sets in use by tasks of the step that will end by themselves."""
-        ledger = self._ledger
-        pod = ledger.pods.get(step.pod)
-        spec = ledger.service.pod(ledger.instance(step.pod)[0])
-        return {
-            spec.resources(spec.task(name)).id
-            for name in step.tasks
-            if spec.task(name).goal is not Goal.RUNNING
-            and pod is not None
-            and (task := pod.task(name)) is not None
-            and task.live
-        }
-
-    def _needs(self, step: Step) -> set[Need]:
-        """The tasks of the step, and the resource sets they run on."""
-        spec = self._ledger.service.pod(self._ledger.instance(step.pod)[0])
-        known = [task for task in spec.tasks if task.name in step.tasks]
-        return {(step.pod, "task", name) for name in step.tasks} | {
-            (step.pod, "set", spec.resources(task).id) for task in known
-        }
-
-    def _job(self, plan: str, step: Step) -> Job:
-        ledger = self._ledger
-        pod_type, index = ledger.instance(step.pod)
-        pod = ledger.pods.get(step.pod)
-        recovers = plan in (RECOVERY, DECOMMISSION)
-        anew = bool(replace_steps(ledger.service, pod))
-        config_id = ledger.config_for(pod, may_move=plan == DEPLOY or anew)
-        orders = ledger.orders.get(plan, Orders(plan))
-        is_run = plan not in BUILT_IN
-        aim = Aim(
-            ledger.asks_the_same(pod_type, config_id),
-            LEAVE if plan == DECOMMISSION else orders.run_id if is_run else "",
-            orders.run <= 1,
-        )
-        spec = ledger.configs[config_id].pod(pod_type)
-        restart = pod.restart if pod is not None and plan == RECOVERY and not anew else ""
-        work = Work(spec, step.tasks, aim, recovers, restart)
-        parameters = orders.parameters if is_run else {}
-        return Job(index, config_id, work, parameters, plan == DECOMMISSION)
 
     def _hold_back(
         self, job: Job, name: str, pod: Pod | None, move: Move, now: float
@@ -492,124 +359,9 @@ class Agenda:
         """Why the instance must not be stopped, as others are down; None when it may be."""
         down = self.down.get(pod.type, ())
         others = len(down) - (pod.name in down)  # it may only be about to go down
-        if others < most or self._is_down(pod):
+        if others < most or is_down(self._ledger, pod):
             return None  # stopping what is down already costs nothing
         return Reason("", most=most, pod_type=pod.type)
-
-    def _is_down(self, pod: Pod) -> bool:
-        """Whether an instance that was launched does not serve now."""
-        if not pod.tasks:
-            return pod.deployed is not None or pod.hook == REPLACE
-        if replace_steps(self._ledger.service, pod) or self._has_yet_to_take_over(pod):
-            return True
-        planned = any_plan_tasks(self._ledger.service, pod.type, pod.index)
-        return not serves(self._ledger.spec_of(pod), pod, planned)
-
-    def _has_yet_to_take_over(self, pod: Pod) -> bool:
-        """Whether a replaced instance lacks what its predecessor ran, whoever is to launch it."""
-        service = self._ledger.service
-        if pod.replaced is None:
-            return False
-        spec = service.pod(pod.type)
-        return any(
-            spec.task(name).goal is Goal.RUNNING and pod.task(name) is None
-            for name in planned_tasks(service, pod.type, pod.index)
-        )
-
-    def _is_broken(self, pod: Pod) -> bool:
-        """Whether an instance never came up as it was launched, so that recovery is no help."""
-        if not self._is_down(pod):
-            return False
-        if not pod.tasks:  # replaced before it was deployed again
-            return pod.deployed is None
-        if pod.deployed is None and self._has_yet_to_take_over(pod):
-            return True
-        return any(
-            task.reached is None
-            or not self._ledger.asks_the_same(pod.type, task.config_id)(task.reached)
-            for task in pod.tasks
-            if not task.running
-        )
-
-    def end_unplanned(self, names: Iterable[str], now: float) -> bool:
-        """Stop running tasks that no plan has any more, and whole instances beyond the count.
-
-        Tasks are looked for in the instances of these names. True when a place was given up.
-        """
-        ledger = self._ledger
-        for _, name in sorted(self._ranked(names)):
-            self._held_up.pop(name, None)
-            pod = ledger.pods.get(name)
-            if pod is None or not pod.tasks:
-                continue
-            if any(task.run == LEAVE for task in pod.tasks):
-                pod = self._stays(pod)
-            if not ledger.asks_as_target(pod.type)(ledger.launched_with(pod)):
-                continue
-            planned = any_plan_tasks(ledger.service, pod.type, pod.index)
-            extra = {t.name for t in pod.tasks if t.name not in planned}
-            if any(t.name in extra and (t.live or t.reached) for t in pod.tasks):
-                self._end(pod, extra, now)
-        orders = ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
-        leaving = ledger.leaving()
-        if leaving is None or orders.interrupted or leaving.name in orders.phases:
-            return False
-        steps = leaving_steps(ledger.service, ledger.spec_of, leaving, orders, now)
-        if any(step.status is not Status.COMPLETE for step in steps):
-            return False
-        return self._decommission(leaving, now)
-
-    def _stays(self, pod: Pod) -> Pod:
-        """It is wanted again after all: what it ran in order to leave is not done for next time."""
-        tasks = tuple(replace(t, run="") if t.run == LEAVE else t for t in pod.tasks)
-        stays = replace(pod, tasks=tasks)
-        self._ledger.put_pod(stays)
-        return stays
-
-    def _end(self, pod: Pod, names: Container[str], now: float) -> None:
-        """Stop tasks for good; should a plan have them again, they are deployed anew."""
-        live = tuple(t.name for t in pod.tasks if t.live and t.name in names)
-        if self._must_stay(pod, Action.RESTART, Stop(live, "no plan has it any more"), now):
-            return
-        tasks = tuple(replace(t, reached=None) if t.name in names else t for t in pod.tasks)
-        ended = replace(pod, tasks=tasks, deployed=None)
-        if self._ledger.is_deployed(ended, self._ledger.target_id):
-            ended = replace(ended, deployed=self._ledger.target_id)
-        if ended != pod:
-            self._ledger.put_pod(ended)
-        self._stop(ended, Stop(live, "no plan has it any more"))
-
-    def _must_stay(self, pod: Pod, action: Action, stop: Stop, now: float) -> bool:
-        """Whether nobody wants it any more, and its disruption check does not let it be stopped."""
-        fresh = [t.name for t in pod.tasks if t.name in stop.tasks and t.stopping is None]
-        refusal = self._disruptions.refusal(pod, action, fresh, stop.reason, now)
-        if refusal is not None:
-            self._held_up[pod.name] = refusal
-        return refusal is not None
-
-    def _decommission(self, pod: Pod, now: float) -> bool:
-        """Kill its tasks, then give its place back; its volumes stay until destroyed by name."""
-        self._held_up.pop(pod.name, None)
-        stop = Stop(tuple(t.name for t in pod.tasks if not t.dead), "it is decommissioned")
-        if self._must_stay(pod, Action.DECOMMISSION, stop, now):
-            return False
-        if pod.has_live_tasks:
-            self._stop(pod, stop)
-            return False
-        self._disruptions.done(pod.name)
-        if pod.reservation is not None:
-            uncertain = tuple(task for task in pod.tasks if not task.dead)
-            reason = "the instance was decommissioned"
-            self._ledger.put_retired(
-                Retired(self._new_id(), pod.name, pod.reservation, uncertain, reason, now)
-            )
-        self._ledger.drop_pod(pod.name)
-        orders = self._ledger.orders.get(DECOMMISSION, Orders(DECOMMISSION))
-        forced = frozenset(each for each in orders.forced if each[0] != pod.name)
-        if forced != orders.forced:
-            self._ledger.put_orders(replace(orders, forced=forced))
-        self._decisions.append(f"{pod.name} is decommissioned; its volumes are kept")
-        return True
 
     def _predecessor(self, name: str) -> Reason | None:
         """A task of an earlier incarnation that may not have stopped yet."""
@@ -618,35 +370,7 @@ class Agenda:
             return Reason(f"its former instance on {where} is still being stopped")
         return None
 
-    def _stop(self, pod: Pod, stop: Stop) -> None:
-        fresh = [t.name for t in pod.tasks if t.name in stop.tasks and t.live and not t.stopping]
-        if fresh:
-            what = f"{', '.join(fresh)} of {pod.name}"
-            self._decisions.append(f"stopping {what}: {stop.reason}")
-            tasks = tuple(
-                replace(t, stopping=stop.reason) if t.name in fresh else t for t in pod.tasks
-            )
-            self._disruptions.done(pod.name)
-            restart = "" if stop.reason == pod.restart else pod.restart
-            self._ledger.put_pod(replace(pod, tasks=tasks, restart=restart))
-
 
 def launched_to_leave(plan: Plan) -> list[Step]:
     """The candidates of the decommission plan that launch something."""
     return [s for s in plan.candidates() if s.tasks and s.status is not Status.IN_PROGRESS]
-
-
-def _later(plan: Plan, candidates: Container[Step]) -> list[Step]:
-    """The steps whose turn comes after one of their instance that is at work.
-
-    Recovery must not be before them.
-    """
-    later = []
-    for phase in plan.phases:
-        at_work: set[str] = set()
-        for step in phase.steps:
-            if step.pod in at_work and step.status is not Status.COMPLETE:
-                later.append(step)
-            if step in candidates and step.status in AT_WORK:
-                at_work.add(step.pod)
-    return later

@@ -7,8 +7,6 @@ stores all records of a step before it sends any of its calls.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from immutables import Map
-
 from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
@@ -30,6 +28,7 @@ from holdfast.core.effects import (
     Suppress,
     Write,
 )
+from holdfast.core.endings import Endings
 from holdfast.core.failures import Failures
 from holdfast.core.future import not_from_the_future
 from holdfast.core.inspections import Inspections
@@ -43,7 +42,7 @@ from holdfast.core.statuses import operation_acknowledged, pod_after, retired_af
 from holdfast.core.tally import tally
 from holdfast.core.uninstall import Uninstall
 from holdfast.core.view import Upkeep, View
-from holdfast.core.waiting import Explanations, LazyPlans, Reasons, Waiting
+from holdfast.core.waiting import LazyPlans, Reasons, Waits
 from holdfast.core.windows import Windows
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
@@ -92,11 +91,12 @@ class Core:
         self._sweep_until = 0.0
         self._next_sweep = 0.0
         self._subscribed_at: float | None = None
-        self._waiting: Map[str, Waiting] = Map()
+        self._waits = Waits(ledger, self._demand)
         self._silence = Silence(ledger)
         self._disruptions = Disruptions(ledger, settings.domains, new_id)
         self._rooms = Rooms(ledger, settings.executor)
-        self._agenda = Agenda(ledger, new_id, self._rooms, self._disruptions)
+        self._endings = Endings(ledger, new_id, self._disruptions)
+        self._agenda = Agenda(ledger, self._rooms, self._disruptions, self._endings)
         self._failures = Failures(ledger, self._agenda.down, new_id, self._disruptions)
         self._windows = Windows(ledger, self._agenda.down_of, self._disruptions)
         self._inspections = Inspections()
@@ -159,7 +159,7 @@ class Core:
         What takes a look at every pod instance is left to whoever reads it.
         """
         ledger = self.ledger
-        explanations = Explanations(self._waiting, self._agenda.first_down(), now)
+        explanations = self._waits.explanations(self._agenda.first_down(), now)
         situation = self._agenda.situation(now, Reasons(explanations), self._errors)
         return View(
             service=ledger.service,
@@ -391,8 +391,7 @@ class Core:
     def _decide_moves(self, now: float) -> None:
         """Make every move that needs no offer."""
         if self._uninstall.begun:
-            for name in list(self._waiting):
-                self._goes_on(name)
+            self._waits.nobody_waits()
             return
         self._agenda.renew_orders(now)
         if self._agenda.update(now):
@@ -405,33 +404,10 @@ class Core:
         if self._agenda.note_progress(self._errors):
             self._decide("the service is deployed")
         looked_at = self._agenda.moves(now)
-        for text in self._agenda.take_decisions():
+        for text in self._endings.take_decisions():
             self._decide(text)
         for name in looked_at:
-            self._note_outcome(name)
-
-    def _note_outcome(self, name: str) -> None:
-        """Remember why the instance waits, and whether for an offer: each need has a key."""
-        outcome = self._agenda.outcome(name)
-        if outcome.reason is None:
-            self._goes_on(name)
-            return
-        before = self._waiting.get(name)
-        agents = before.agents if before else {}
-        self._waiting = self._waiting.set(name, Waiting(outcome.reason, agents))
-        need = None
-        if outcome.wanted is not None:
-            record = self.ledger.pods.get(name)
-            attempt = max((t.launched for t in record.tasks), default=0.0) if record else 0.0
-            tasks = ",".join(outcome.wanted.tasks)
-            need = f"{name} {tasks} @{attempt}: {outcome.reason.text}"
-        self._demand.need(name, need)
-
-    def _goes_on(self, name: str) -> None:
-        """The instance does not wait any more."""
-        if name in self._waiting:
-            self._waiting = self._waiting.delete(name)
-        self._demand.need(name, None)
+            self._waits.note(name, self._agenda.outcome(name))
 
     def _use_offers(self, now: float) -> None:
         if not self._offers:
@@ -448,12 +424,9 @@ class Core:
         result = self._allocation.use(offers, wanted, self._home_region, now, closing)
         self._offers.clear()
         for name, agents in result.refusals.items():
-            known = self._waiting.get(name)
-            if known is not None:
-                merged = Waiting(known.reason, {**known.agents, **agents})
-                self._waiting = self._waiting.set(name, merged)
+            self._waits.refused(name, agents)
         for name in result.started:
-            self._goes_on(name)
+            self._waits.goes_on(name)
         for task_id in result.ask:
             self._reconciliation.ask(task_id, now)
         self._count("declines", result.declined)
