@@ -389,3 +389,19 @@ def test_services_are_in_the_region_and_wait_as_they_are_told_to() -> None:
     far.start(region="far")
     view = far.multi.view(far.now).services["one"]
     assert (view.service.region, view.plans[0].errors) == ("far", ())
+
+
+def test_the_answer_of_a_disruption_check_reaches_whoever_asked() -> None:
+    world = MultiWorld()
+    for name in ("one", "two"):
+        yaml = YAML + f"    disruption-check: {{url: 'http://{name}/'}}\n"
+        what = Hosted(name, yaml, {"NAME": name, "MORE": ""}, {})
+        world._answered(world.step(ev.HostService("h", what, what.spec("ours"))))
+    world.until(lambda: world.well("one", "two"))
+    orders = [ev.Command(name, Verb.POD_RESTART, "node-0", service=name) for name in ("one", "two")]
+    asked = [e for e in world.step(*orders) if isinstance(e, ef.AskDisruption)]
+    assert [(e.service, e.url) for e in asked] == [("one", "http://one/"), ("two", "http://two/")]
+    effects = world.step(ev.DisruptionAnswered(asked[1].id, "two", True))
+    assert [(e.id, e.status) for e in effects if isinstance(e, ef.Reply)] == [("two", 200)]
+    assert world.killed == ["node-0-server"]
+    assert not world.step(ev.DisruptionAnswered(asked[0].id, "gone", True), after=0.1)
