@@ -120,7 +120,12 @@ class DisruptionJudge:
     def _left(self, left: Mapping[str, Any]) -> None:
         pod, reason = left["pod"], left["reason"]
         former = self._pods.get(pod)
-        alive = {t.name for t in former.tasks if not t.dead and not t.stopping} if former else set()
+        still = {task["id"] for task in left["tasks"]}  # of the rest it is just known that it ended
+        alive = {
+            task.name
+            for task in (former.tasks if former else ())
+            if task.id in still and not task.dead and not task.stopping
+        }
         by_order = reason == "replaced by the operator" and pod in self._overruled
         if alive and reason.startswith(RETIRED) and not by_order:
             self._must_be_allowed(pod, alive, "is given up")
