@@ -165,6 +165,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--faults", help="these faults instead of the seed's own")
     parser.add_argument("--trace", action="store_true", help="print the whole trace of a failure")
+    parser.add_argument("--minutes", type=float, default=1e6, help="to end after, if not done")
     parser.add_argument("--shrink", type=float, default=30.0, help="seconds to spend on each")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -184,6 +185,8 @@ def main() -> int:
                     print(f"seed {outcome.seed}: {outcome.violations[0]}", flush=True)
                 if number % 500 == 0:
                     print(f"... {number} seeds, {time.monotonic() - began:.0f} s", flush=True)
+                if time.monotonic() - began > arguments.minutes * 60:
+                    break
     failed = [outcome for outcome in outcomes if outcome.violations]
     for outcome in sorted(failed, key=lambda o: o.seed)[:5]:
         small = shrink(outcome, arguments.shrink) if arguments.shrink else outcome
@@ -193,6 +196,8 @@ def main() -> int:
     print(f"{len(outcomes)} seeds, {sum(o.steps for o in outcomes)} steps,", end=" ")
     print(f"{days:.1f} virtual days, {len(failed)} failed, {time.monotonic() - began:.0f} s")
     print("faults:", ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items())))
+    services = Counter(outcome.service for outcome in outcomes)
+    print("services:", ", ".join(f"{name} {n}" for name, n in sorted(services.items())))
     kinds = Counter(_kind(outcome) for outcome in failed)
     if kinds:
         print("violations:", ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items())))
