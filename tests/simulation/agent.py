@@ -5,19 +5,16 @@ again until acknowledged, executors survive the agent's process but not the mach
 and volumes survive both and even a new agent id.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from holdfast.mesos.messages import AgentFeatures
-from holdfast_executor.contract import TaskLaunch
 from tests.simulation import resources
 from tests.simulation.clock import START, Clock
+from tests.simulation.machine import Executor, Task, Updates, Volume, label_of
 from tests.simulation.resources import Bag, Json
 
-TERMINAL = frozenset(
-    {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_DROPPED", "TASK_GONE"}
-)
 UNABLE = AgentFeatures(
     "linux", frozenset({"filesystem/linux"}), frozenset(), has_cni=False, version=(1, 11, 0)
 )
@@ -27,68 +24,6 @@ RECOVERY_SECONDS = 900.0
 """Mesos: the agent's recovery_timeout, after which executors end that it has not found again."""
 PING_TIMEOUT = 75.0
 """Mesos: agent_ping_timeout x max_agent_ping_timeouts."""
-
-
-@dataclass(slots=True)
-class Volume:
-    """A persistent volume and who wrote to it: executor ids in order."""
-
-    id: str
-    pod: str
-    writers: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Task:
-    """A task as its agent knows it. `ready` is None without a readiness check."""
-
-    id: str
-    pod: str
-    executor_id: str
-    info: Json
-    state: str = "TASK_STAGING"
-    alive: bool = False
-    ready: bool | None = None
-    updates: list[Json] = field(default_factory=list)
-
-    @property
-    def command(self) -> str:
-        return TaskLaunch.decode(self.info["data"]).command
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return TaskLaunch.decode(self.info["data"]).environment
-
-    @property
-    def config_id(self) -> str:
-        return label_of(self.info, "target_configuration")
-
-    @property
-    def terminal(self) -> bool:
-        return self.state in TERMINAL
-
-
-@dataclass(slots=True)
-class Executor:
-    id: str
-    pod: str
-    resources: Bag
-    volumes: tuple[str, ...]
-    info: Json
-    tasks: dict[str, Task] = field(default_factory=dict)
-    registered: bool = False
-    began: float = 0.0
-    exiting: bool = False
-
-
-@dataclass(slots=True)
-class Updates:
-    """What goes wrong with an agent's status updates: times until when, and numbers of them."""
-
-    late_until: float = 0.0
-    mixed_until: float = 0.0
-    lose: int = 0
-    double: int = 0
 
 
 class Watch(Protocol):
@@ -600,8 +535,3 @@ class Agent:
 def _fresh() -> Bag:
     """What a machine has before anything is reserved."""
     return resources.unreserved(6.0, 6000.0, 6000.0, range(1000, 1016))
-
-
-def label_of(info: Json, key: str) -> str:
-    """One of a TaskInfo's labels."""
-    return next(str(pair["value"]) for pair in info["labels"]["labels"] if pair["key"] == key)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from holdfast.service.encode import config_id
 from holdfast.service.model import Operator, ServiceSpec
 from holdfast.state.store import LAST_RECORD, Writes
-from tests.simulation.agent import Agent, Executor, Task, Volume, label_of
+from tests.simulation.agent import Agent
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator, DisruptionJudge
+from tests.simulation.machine import Executor, Task, Volume, label_of
 from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.replacement_judge import ReplacementJudge

@@ -13,10 +13,11 @@ from holdfast.engine import Answer
 from holdfast.plans.orders import OK
 from holdfast.service.encode import config_id
 from tests.simulation import resources
-from tests.simulation.agent import Agent, Executor, Task, Volume
+from tests.simulation.agent import Agent
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.judge import Judge
+from tests.simulation.machine import Executor, Task, Volume
 from tests.simulation.many_scheduler import (
     DEFINITIONS,
     PRINCIPAL,

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from holdfast.mesos.messages import AgentFeatures
 from tests.simulation import resources
-from tests.simulation.agent import PING_TIMEOUT, TERMINAL, Agent, label_of
+from tests.simulation.agent import PING_TIMEOUT, Agent
 from tests.simulation.clock import START, Clock
+from tests.simulation.machine import TERMINAL, label_of
 from tests.simulation.registry import (
     Filter,
     Known,

@@ -13,7 +13,7 @@ from holdfast.records import Pod
 from holdfast.service.changes import pod_changed
 from holdfast.service.model import Goal, PhaseSpec, PlanSpec, ServiceSpec, Strategy, TaskSpec
 from holdfast.state.store import Writes
-from tests.simulation.agent import Task, label_of
+from tests.simulation.machine import Task, label_of
 from tests.simulation.resources import Json
 
 FOR_A_PLAN = (

@@ -11,7 +11,7 @@ from holdfast.core.view import View
 from holdfast.records import Pod
 from holdfast.service.model import Goal, ServiceSpec
 from holdfast.state.store import Writes
-from tests.simulation.agent import Task, label_of
+from tests.simulation.machine import Task, label_of
 from tests.simulation.resources import Json
 
 DECOMMISSIONED = "the instance was decommissioned"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.faults import Fault
-from tests.simulation.run import run
+from tests.simulation.run import MANY, run
 
 GOLDEN = Path(__file__).parent / "golden"
 SEED = 3
@@ -60,9 +60,17 @@ REPLACING = {
 }
 """With a service that has a policy."""
 
+SEVERAL = {
+    # Three services are added to one framework, and one of them is uninstalled.
+    "many-services": [Fault(60.0, "uninstall", 31)],
+}
+
 SCENARIOS = [
     (name, service, faults)
-    for service, of_it in (("serial", SERIAL), ("elastic", ELASTIC), ("replacing", REPLACING))
+    for service, of_it in (
+        *(("serial", SERIAL), ("elastic", ELASTIC), ("replacing", REPLACING)),
+        (MANY, SEVERAL),
+    )
     for name, faults in of_it.items()
 ]
 

@@ -17,10 +17,11 @@ from holdfast.plans.plan import Plan, Status
 from holdfast.records import Reservation
 from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
-from tests.simulation.agent import Agent, Task, Updates
+from tests.simulation.agent import Agent
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.judge import Judge
+from tests.simulation.machine import Task, Updates
 from tests.simulation.mesos import Master
 from tests.simulation.scheduler import Records, Scheduler
 from tests.simulation.services import updated

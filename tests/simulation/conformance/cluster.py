@@ -10,7 +10,8 @@ from holdfast.records import Pod
 from holdfast.service.model import Goal, PodSpec, ServiceSpec
 from holdfast.settings import Settings
 from tests.definitions import hello_world
-from tests.simulation.agent import Agent, Task
+from tests.simulation.agent import Agent
+from tests.simulation.machine import Task
 from tests.simulation.world import World, quiet
 
 SECONDS = 600.0
