@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast_executor.lock_holders import holders
 from holdfast_playground.cluster import ClusterSpec, running
 from tests.cluster.running_service import Scheduler, wait_until
 
@@ -68,14 +69,9 @@ def starts(service: Scheduler) -> int:
     return len((volume(service) / "starts").read_text().splitlines())
 
 
-def executor_of(writer: int) -> int:
-    """The executor's process id: the writer's shell is its child."""
-    return parent(parent(writer))
-
-
-def parent(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[1])
+def users(service: Scheduler) -> dict[str, int]:
+    """The processes that have the volume locked, by the name of their command."""
+    return {command: pid for pid, command in holders(str(volume(service)))}
 
 
 def message(service: Scheduler) -> str:
@@ -92,9 +88,8 @@ def test_a_forgotten_executor_ends_its_tasks_before_others_start(service: Schedu
 
 def test_a_process_that_lives_on_keeps_others_off_the_volume(service: Scheduler) -> None:
     """Its executor is stopped and does not learn that the agent forgot it; then it is killed."""
-    folder = volume(service)
-    writer = int((folder / "writer").read_text())
-    executor = executor_of(writer)
+    found = users(service)
+    executor, writer = found["python3"], found["sleep"]
     os.kill(executor, signal.SIGSTOP)
     try:
         forget(service)
@@ -107,4 +102,4 @@ def test_a_process_that_lives_on_keeps_others_off_the_volume(service: Scheduler)
     assert starts(service) == 1
     os.kill(writer, signal.SIGKILL)
     wait_until("it has started again", lambda: starts(service) == 2 and service.is_well(), 90)
-    assert not (folder / "two").exists()
+    assert not (volume(service) / "two").exists()

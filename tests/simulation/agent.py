@@ -214,8 +214,6 @@ class Agent:
             task.alive = False
         self.executors.clear()
         self.orphans.clear()
-        # After a reboot the agent recovers neither executors nor updates it had not delivered.
-        self.tasks.clear()
 
     def power_on(self, new_id: bool) -> None:
         if self.powered or self.removed:
@@ -224,6 +222,12 @@ class Agent:
         if new_id:
             self._ids += 1
             self.id = f"agent-{self.number}.{self._ids}"
+            self.tasks.clear()
+        # From its records it knows what ran, and what it had yet to tell; no container is left.
+        for task in self.tasks.values():
+            if not task.terminal:
+                reason = "REASON_EXECUTOR_TERMINATED"
+                self._update(task, "TASK_FAILED", "SOURCE_AGENT", reason=reason)
         self.start_process()
 
     def wipe(self) -> None:
@@ -232,6 +236,7 @@ class Agent:
         self.wiped = True
         self._ids += 1
         self.id = f"agent-{self.number}.{self._ids}"
+        self.tasks.clear()
         self.volumes.clear()
         self.total = _fresh()
 
@@ -244,7 +249,6 @@ class Agent:
         left = list(self.executors.values())
         self.orphans += left
         self.executors.clear()
-        self.tasks.clear()
         self.wipe()
         self._clock.after(RECOVERY_SECONDS, lambda: self._end_orphans(left))
 
@@ -254,8 +258,13 @@ class Agent:
     def told_gone(self) -> None:
         """The master says that the machine was given up: all of it ends."""
         self._log(f"{self.hostname} is told that it is gone")
+        self.remove()
+
+    def remove(self) -> None:
+        """The machine never comes back."""
         self.power_off()
         self.removed = True
+        self.tasks.clear()
 
     # -- orders of the master -----------------------------------------------------------------
 

@@ -56,8 +56,7 @@ def removed(world: World, pick: int) -> None:
     agent = world.agents[pick % len(world.agents)]
     if not _may_be_lost(world):
         return
-    agent.power_off()
-    agent.removed = True
+    agent.remove()
     if pick % 3 == 0:
         _mark_gone(world, agent)
 

@@ -105,6 +105,7 @@ class Master:
                 subscriber.deliver("SUBSCRIBED", framework_id)
                 return
         if self.subscriber is not None and self.subscriber.open:
+            # Its filters stay, unlike those of a subscription that was seen to end.
             self.subscriber.deliver("ERROR", "Framework failed over")
             self.subscriber.open = False
         self._drop_subscription()
@@ -119,13 +120,13 @@ class Master:
         subscriber.open = False
         if self.subscriber is subscriber:
             self._drop_subscription()
+            for known in self.agents.values():
+                known.filters.clear()
 
     def _drop_subscription(self) -> None:
         self.subscriber = None
         self.schedule.forget()
         self.offers.clear()
-        for known in self.agents.values():
-            known.filters.clear()
 
     def _tell(self, kind: str, body: Any) -> None:
         if self.subscriber is not None and self.subscriber.open:
@@ -232,6 +233,7 @@ class Master:
 
     def _ask_about_schedule(self) -> None:
         used = {task.agent_id for task in self.tasks.values() if task.used}
+        used |= {agent_id for agent_id, *_ in self.offers.values()}
         busy = [known for id_, known in self.agents.items() if id_ in used and known.connected]
         questions = self.schedule.questions(busy)
         if questions:
@@ -250,15 +252,15 @@ class Master:
         self.recovered.discard(agent.id)
         self.gone.add(agent.id)
         agent.close_session()  # should it still live, it is told when it registers again
-        self._remove(agent.id, "TASK_GONE_BY_OPERATOR")
+        self._remove(agent.id, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR")
 
-    def _remove(self, agent_id: str, state: str) -> None:
+    def _remove(self, agent_id: str, state: str, reason: str = "REASON_AGENT_REMOVED") -> None:
         self.agents.pop(agent_id, None)
         self._rescind_all(agent_id)
         for task in [task for task in self.tasks.values() if task.agent_id == agent_id]:
             del self.tasks[task.id]
             if task.state not in TERMINAL:
-                self._status(task.id, agent_id, state, "REASON_AGENT_REMOVED")
+                self._status(task.id, agent_id, state, reason)
         self._tell("FAILURE", (agent_id, None))
 
     def _rescind_all(self, agent_id: str) -> None:
@@ -424,11 +426,13 @@ class Master:
             return
         agent_id, role, _ = taken[0]
         known = self.agents[agent_id]
-        left = resources.total(what for *_, what in taken)
+        left = offered = resources.total(what for *_, what in taken)
         known.incomplete = False
         for operation in operations:
             left = self._operation(known, operation, left)
-        self._filter(agent_id, role, left, body["filters"]["refuse_seconds"])
+        # What operations have made, and no task took, is offered again at once.
+        as_it_was = resources.common(left, offered)
+        self._filter(agent_id, role, as_it_was, body["filters"]["refuse_seconds"])
         self._allocate_soon()
 
     def _operation(self, known: Known, operation: Json, left: Bag) -> Bag:

@@ -87,6 +87,20 @@ def minus(one: Bag, other: Bag) -> Bag | None:
     return result
 
 
+def common(one: Bag, other: Bag) -> Bag:
+    """What both hold."""
+    result: Bag = {}
+    for kind in one.keys() & other.keys():
+        here, there = one[kind], other[kind]
+        if isinstance(here, frozenset):
+            assert isinstance(there, frozenset)
+            _add(result, kind, here & there)
+        else:
+            assert isinstance(there, int)
+            _add(result, kind, min(here, there))
+    return result
+
+
 def total(bags: Iterable[Bag]) -> Bag:
     result: Bag = {}
     for one in bags:

@@ -45,7 +45,11 @@ class Demand:
         self._patience = AGAIN_SECONDS
 
     def subscribed(self, suppressed: bool) -> None:
-        """A subscription begins with no filters; offers come unless it asked for none."""
+        """Offers come unless the subscription asked for none; what is needed is asked for anew.
+
+        The filters of the subscription before may hold still: Mesos keeps them when a scheduler
+        takes over from one that it believes to be there.
+        """
         self.suppressed = suppressed
         self._known = {}
         self._fresh = set(self._needs)

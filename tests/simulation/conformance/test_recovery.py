@@ -101,8 +101,7 @@ def test_external_volumes(after: str) -> None:
     (named,) = names()
     assert named == "hello-world-hello-1"
     (agent,) = [agent for agent in cluster.world.agents if agent.hostname == host]
-    agent.power_off()
-    agent.removed = True
+    agent.remove()
     if not after:
         cluster.run(300.0)
         assert "hello-1-server" not in cluster.tasks()
@@ -223,8 +222,7 @@ def test_zzzrecovery_shut_down_host() -> None:
     """Only the operator's word moves an instance from a machine that is gone."""
     cluster = Cluster("svc").deployed()
     agent = cluster.agent_of("world-1-server")
-    agent.power_off()
-    agent.removed = True
+    agent.remove()
     cluster.run(400.0)
     assert "world-1-server" not in cluster.tasks()
     cluster.order(ev.Verb.POD_REPLACE, "world-1")
