@@ -1,6 +1,7 @@
 """A framework that decides nothing: it sends what a test says, and keeps what Mesos answers."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class RawFramework(Framework):
         super().__init__(address, role, **options)
         self.archive = archive
         self.silent = False
-        self._acknowledged: set[str] = set()
+        self._acknowledged: Counter[str] = Counter()
 
     @property
     def id(self) -> str:
@@ -38,17 +39,17 @@ class RawFramework(Framework):
         """All that was heard of a task."""
         found = [status for status in self.heard.of("status") if status.task_id == task_id]
         if not self.silent:
-            for status in found:
+            for status in found[self._acknowledged[task_id] :]:
                 self.acknowledge(status)
+            self._acknowledged[task_id] = len(found)
         return found
 
     def states(self, task_id: str) -> list[str]:
         return [status.state.removeprefix("TASK_") for status in self.statuses(task_id)]
 
     def acknowledge(self, status: TaskStatus) -> None:
-        """Once, if it asks for it."""
-        if status.uuid and status.agent_id and status.uuid not in self._acknowledged:
-            self._acknowledged.add(status.uuid)
+        """If it asks for it; each time it comes, since what an agent was told may be lost with it."""
+        if status.uuid and status.agent_id:
             self.send(calls.acknowledge(status.task_id, status.agent_id, status.uuid))
 
     def told(self, task_id: str, state: str, after: int = 0) -> TaskStatus:

@@ -28,7 +28,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     spec = ClusterSpec(agents=2, ping_timeout_seconds=1, max_ping_timeouts=3)
-    with running(tmp_path_factory.mktemp("agents") / "cluster", spec) as cluster:
+    folder = tmp_path_factory.mktemp("agents") / "cluster"
+    with running(folder, spec, keep_logs=True) as cluster:
         yield cluster
 
 

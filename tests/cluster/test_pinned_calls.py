@@ -23,7 +23,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def one_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("calls") / "cluster", ClusterSpec(agents=1)) as cluster:
+    folder = tmp_path_factory.mktemp("calls") / "cluster"
+    with running(folder, ClusterSpec(agents=1), keep_logs=True) as cluster:
         yield cluster
 
 
