@@ -48,7 +48,7 @@ class RawFramework(Framework):
         return [status.state.removeprefix("TASK_") for status in self.statuses(task_id)]
 
     def acknowledge(self, status: TaskStatus) -> None:
-        """If it asks for it; each time it comes, since what an agent was told may be lost with it."""
+        """If it asks for it, each time it comes: an agent that dies may not have heard."""
         if status.uuid and status.agent_id:
             self.send(calls.acknowledge(status.task_id, status.agent_id, status.uuid))
 
