@@ -13,6 +13,7 @@ import requests
 
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.network import client_name
+from tests.cluster import invariants
 
 DEADLINE_SECONDS = 60.0
 SESSION_SECONDS = 4.0
@@ -76,6 +77,7 @@ class Scheduler:
         self._options = [*options, *(["--master", master] if master else [])]
         self._options += ["--zookeeper", zookeeper] if zookeeper else []
         self._process: subprocess.Popen[bytes] | None = None
+        self.volumes = invariants.Volumes(cluster)
 
     def set_environment(self, **variables: str | None) -> None:
         """Change what the next start gets; None takes a variable away."""
@@ -125,7 +127,13 @@ class Scheduler:
         self.close()
 
     def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        """End it, if it runs; before that check the invariants, unless a test is failing anyhow."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        try:
+            if sys.exc_info()[0] is None:
+                invariants.check(self, self.volumes)
+        finally:
             self.end()
 
     @property
@@ -172,3 +180,4 @@ class Scheduler:
             wait_until("the service is deployed and well", self.is_well, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log[-6000:]}") from None
+        self.volumes.look(self)

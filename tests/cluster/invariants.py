@@ -1,0 +1,301 @@
+"""What must be so on a real cluster whatever happened, found out without trusting the scheduler.
+
+I1  One scheduler leads: Mesos has one active framework of the name, and the store takes its writes.
+I2  No two executors that live have one volume: by this machine's processes and what they see.
+I3  No volume goes, or is made anew, without an order: by the agents' disks and the journal.
+I4  Every reservation of the framework is explained by a record, or shown as quarantined.
+I5  No operation on a reachable agent stays without an outcome.
+I6  No more of a pod are being stopped than `max-unavailable`, unless by force.
+I10 With nothing to do no offers are asked for; only told by `idle`, since that takes its time.
+
+A scheduler that does not answer, as a test may want it, is asked nothing: I2 and I3 (by disks alone
+then) are left. What the scheduler or Mesos is about to mend is no violation: see `check`.
+"""
+
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+
+from holdfast_playground.cluster import Cluster
+from holdfast_playground.errors import PlaygroundError
+
+SETTLE_SECONDS = 30.0
+POLL_SECONDS = 0.5
+IDLE_SECONDS = 120.0
+VOLUME = re.compile(r"/volumes/roles/[^/]+/([^/]+)$")
+
+
+class Service(Protocol):
+    """The scheduler of a service, as `running_service.Scheduler` is one."""
+
+    cluster: Cluster
+    session: requests.Session
+    url: str
+
+    def get(self, path: str) -> Any:
+        """The JSON at a path below /v1."""
+
+
+@dataclass(slots=True)
+class Volumes:
+    """A service's volumes on the agents' disks, as first seen: by id the machine, and the folder.
+
+    Both are inodes: another machine, or a folder made anew, has another one.
+    """
+
+    cluster: Cluster
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def look(self, service: Service) -> None:
+        """Note where the volumes are that the service knows of; it has to answer."""
+        known = {one["id"] for base in bases(service) for one in service.get(f"{base}volumes")}
+        for machine, folders in self._disks().items():
+            for id_ in known & folders.keys():
+                self.seen.setdefault(id_, (machine, folders[id_]))
+
+    def lost(self) -> dict[str, str]:
+        """What became of volumes seen earlier, by id; of those whose machine is still there."""
+        disks = self._disks()
+        there = {id_: inode for folders in disks.values() for id_, inode in folders.items()}
+        return {
+            id_: "gone" if id_ not in there else "made anew"
+            for id_, (machine, inode) in self.seen.items()
+            if machine in disks and there.get(id_) != inode
+        }
+
+    def _disks(self) -> dict[int, dict[str, int]]:
+        disks = {}
+        for agent in self.cluster.agents:
+            machine = self.cluster.layout.agent(agent.number)
+            with suppress(FileNotFoundError):
+                folders = agent.work_dir.glob("volumes/roles/*/*")
+                disks[machine.stat().st_ino] = {f.name: f.stat().st_ino for f in folders}
+        return disks
+
+
+def holders(cluster: Cluster) -> dict[str, dict[str, set[int]]]:
+    """By volume id the executors that live and have it, each with its processes.
+
+    A container has its volumes mounted below its sandbox, or linked to where it has none of its
+    own view of the disk; both are looked for.
+    """
+    found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    inside = os.fsencode(cluster.directory) + b"/"
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        process = Path("/proc") / name
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            pairs = (process / "environ").read_bytes().split(b"\0")
+            environment = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
+            sandbox = environment.get(b"MESOS_DIRECTORY", b"")
+            if not sandbox.startswith(inside):
+                continue
+            executor = environment.get(b"MESOS_EXECUTOR_ID", sandbox).decode()
+            for id_ in _volumes_of(process, os.fsdecode(sandbox)):
+                found[id_][executor].add(int(name))
+    return found
+
+
+def _volumes_of(process: Path, sandbox: str) -> Iterator[str]:
+    for line in (process / "mountinfo").read_text().splitlines():
+        root, point = line.split()[3:5]
+        if point.startswith(f"{sandbox}/") and (match := VOLUME.search(root)):
+            yield match.group(1)
+    for entry in os.scandir(sandbox):
+        if entry.is_symlink() and (match := VOLUME.search(os.readlink(entry))):
+            yield match.group(1)
+
+
+def twice_owned(cluster: Cluster) -> list[str]:
+    """I2, with processes that were there before and after the look, so that none only followed."""
+    shared = {id_: having for id_, having in holders(cluster).items() if len(having) > 1}
+    if not shared:
+        return []
+    still = holders(cluster)
+    return [
+        f"I2: volume {id_} is used by {len(both)} executors at once: {both}"
+        for id_, having in shared.items()
+        if len(both := {e: pids for e in having if (pids := having[e] & still[id_][e])}) > 1
+    ]
+
+
+def look(service: Service, volumes: Volumes) -> list[str]:
+    """All violations there are at this moment, in words."""
+    found = twice_owned(service.cluster)
+    try:
+        framework = service.get("state/frameworkId")
+    except (requests.RequestException, ValueError):
+        framework = None
+    if not isinstance(framework, list):  # it stands by, is not subscribed yet, or keeps us out
+        lost = volumes.lost()
+        return found + [f"I3: volume {id_} is {what}" for id_, what in lost.items()]
+    found += _leads(service, framework[0])
+    found += _lost(service, volumes)
+    for base in bases(service):
+        found += _unexplained(service, base)
+        found += _stopping(service, base)
+    found += _pending(service.cluster, framework[0])
+    return found
+
+
+def check(service: Service, volumes: Volumes, seconds: float = SETTLE_SECONDS) -> None:
+    """Fail with what is violated, if something is at each look during `seconds`.
+
+    A reservation may be on its way back, an operation on its way to an agent: both end soon.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look(service, volumes)
+        if not found:
+            return
+        if time.monotonic() > deadline or any(fault.startswith("I3") for fault in found):
+            raise AssertionError("\n".join(("invariants are violated:", *found)))
+        time.sleep(POLL_SECONDS)
+
+
+def idle(service: Service, seconds: float = IDLE_SECONDS) -> None:
+    """I10: fail unless the scheduler of a service that is well stops asking for offers."""
+    deadline = time.monotonic() + seconds
+    while not all(service.get(f"{base}state/properties/suppressed") for base in bases(service)):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"I10: nothing is to be done, and offers come after {seconds:g} s")
+        time.sleep(POLL_SECONDS)
+
+
+def bases(service: Service) -> list[str]:
+    """What paths of each service begin with: nothing, unless there are many in the scheduler."""
+    many = service.get("multi")
+    if not isinstance(many, list):
+        return [""]
+    return [f"{one['path'].removeprefix('/v1/').rstrip('/')}/" for one in many]
+
+
+def _leads(service: Service, framework_id: str) -> list[str]:
+    frameworks = _master(service.cluster, "frameworks", lambda body: body["frameworks"])
+    own = [f for f in frameworks if f["id"] == framework_id]
+    names = {f["name"] for f in own}
+    twins = [f["id"] for f in frameworks if f["active"] and f["name"] in names]
+    found = []
+    if len(twins) > 1:
+        found.append(f"I1: Mesos has {len(twins)} active frameworks called {names}: {twins}")
+    answer = service.session.put(f"{service.url}/v1/state/refresh", timeout=15)
+    if answer.status_code == requests.codes.conflict:
+        found.append(f"I1: the scheduler answers, but does not lead: {answer.text}")
+    return found
+
+
+def _lost(service: Service, volumes: Volumes) -> list[str]:
+    lost = volumes.lost()
+    if not lost:
+        return []
+    orders = " ".join(
+        f"{event['what']} {event.get('text', '')}"
+        for event in service.get("events?kind=command&limit=500").get("events", [])
+        if event.get("status", 200) < 300
+    )
+    uninstalled = any(
+        service.get(f"{base}uninstall").get("state", "none") != "none" for base in bases(service)
+    )
+    removed = "uninstall" in orders or "service remove" in orders
+    return [
+        f"I3: volume {id_} is {what}, and no operator named it; orders were: {orders or 'none'}"
+        for id_, what in lost.items()
+        if id_ not in orders and not uninstalled and not removed
+    ]
+
+
+def _unexplained(service: Service, base: str) -> list[str]:
+    answer = service.get(f"{base}orphans")
+    if "items" not in answer:  # the master does not answer now, or this client may not ask
+        return []
+    quarantined = {item["id"] for item in service.get(f"{base}quarantine")}
+    shown = {item["labels"].get("resource_id") for item in answer["items"] if item["labels"]}
+    found = [
+        f"I4: {item['kind']} {item['name']} on {item['agent']} is {item['class']},"
+        f" and not in quarantine: {item['hint']}"
+        for item in answer["items"]
+        if item["kind"] in ("reservation", "volume")
+        and item["class"] != "explained"
+        and item["name"] not in quarantined
+        and item["applicable"]
+    ]
+    name = service.get(f"{base}configurations/target").get("name")
+    hidden = [
+        f"I4: {resource['name']} on {agent['hostname']} is reserved for {name},"
+        f" and /v1/orphans does not tell of it: {labels}"
+        for agent in _master(service.cluster, "slaves", lambda body: body["slaves"])
+        for resources in agent.get("reserved_resources_full", {}).values()
+        for resource in resources
+        if (labels := _labels(resource)).get("service") == name
+        and name is not None
+        and labels.get("resource_id") not in shown
+    ]
+    return found + hidden
+
+
+def _labels(resource: dict[str, Any]) -> dict[str, str]:
+    last = (resource.get("reservations") or [{}])[-1]
+    labels = last.get("labels", {}).get("labels", [])
+    return {label["key"]: label.get("value", "") for label in labels}
+
+
+def _pending(cluster: Cluster, framework_id: str) -> list[str]:
+    body = _operator(cluster, "GET_OPERATIONS")
+    if body is None:
+        return []
+    reachable = set(cluster.agent_ids().values())
+    return [
+        f"I5: operation {one['info']['type']} on agent {one['agent_id']['value']} has no outcome"
+        for one in body["get_operations"].get("operations", [])
+        if one.get("framework_id", {}).get("value") == framework_id
+        and one["latest_status"]["state"] == "OPERATION_PENDING"
+        and one.get("agent_id", {}).get("value") in reachable
+    ]
+
+
+def _stopping(service: Service, base: str) -> list[str]:
+    target = service.get(f"{base}configurations/target")
+    commands = service.get("events?kind=command&limit=500").get("events", [])
+    if "pods" not in target or any("force" in str(event) for event in commands):
+        return []
+    most = {pod["type"]: pod.get("max_unavailable", 1) for pod in target["pods"]}
+    counts = {pod["type"]: pod["count"] for pod in target["pods"]}
+    found = []
+    for pod in service.get(f"{base}pod/status").get("pods", []):
+        type_ = pod["name"]
+        stopped = [
+            one["name"]
+            for one in pod["instances"]
+            if one["state"] == "stopping"
+            and one.get("decision") is None
+            and int(one["name"].rpartition("-")[2]) < counts.get(type_, 0)
+        ]
+        if len(stopped) > most.get(type_, 1):
+            found.append(f"I6: {stopped} are being stopped at once, at most {most[type_]} may be")
+    return found
+
+
+def _master(
+    cluster: Cluster, path: str, part: Callable[[Any], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """A part of what the leading master says; nothing while it says nothing, or not to us."""
+    try:
+        answer = requests.get(f"{cluster.leader()}/{path}", timeout=10)
+    except (PlaygroundError, requests.RequestException):
+        return []
+    return part(answer.json()) if answer.ok else []
+
+
+def _operator(cluster: Cluster, call: str) -> dict[str, Any] | None:
+    try:
+        answer = requests.post(f"{cluster.leader()}/api/v1", json={"type": call}, timeout=10)
+    except (PlaygroundError, requests.RequestException):
+        return None
+    return dict(answer.json()) if answer.ok else None
