@@ -15,6 +15,7 @@ then) are left. What the scheduler or Mesos is about to mend is no violation: se
 import os
 import re
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,6 +31,7 @@ from holdfast_playground.errors import PlaygroundError
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.5
 IDLE_SECONDS = 120.0
+MARK = "machine-of-a-test"
 VOLUME = re.compile(r"/volumes/roles/[^/]+/([^/]+)$")
 
 
@@ -48,14 +50,18 @@ class Service(Protocol):
 class Volumes:
     """A service's volumes on the agents' disks, as first seen: by id the machine, and the folder.
 
-    Both are inodes: another machine, or a folder made anew, has another one.
+    A machine is known by a mark that is left on its disk, a folder by its inode.
     """
 
     cluster: Cluster
-    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def look(self, service: Service) -> None:
         """Note where the volumes are that the service knows of; it has to answer."""
+        for agent in self.cluster.agents:
+            disk = agent.work_dir.parent
+            if disk.exists() and not (disk / MARK).exists():
+                (disk / MARK).write_text(uuid.uuid4().hex)
         known = {one["id"] for base in bases(service) for one in service.get(f"{base}volumes")}
         for machine, folders in self._disks().items():
             for id_ in known & folders.keys():
@@ -71,13 +77,13 @@ class Volumes:
             if machine in disks and there.get(id_) != inode
         }
 
-    def _disks(self) -> dict[int, dict[str, int]]:
+    def _disks(self) -> dict[str, dict[str, int]]:
         disks = {}
         for agent in self.cluster.agents:
-            machine = self.cluster.layout.agent(agent.number)
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):  # its power is off, or it is another machine by now
+                mark = (agent.work_dir.parent / MARK).read_text()
                 folders = agent.work_dir.glob("volumes/roles/*/*")
-                disks[machine.stat().st_ino] = {f.name: f.stat().st_ino for f in folders}
+                disks[mark] = {f.name: f.stat().st_ino for f in folders}
         return disks
 
 

@@ -111,6 +111,16 @@ class Scheduler:
         self.send(number)
         return self._process.wait(timeout=30)
 
+    def ended_with(self) -> int | None:
+        """Its exit code, None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """End it, if it runs, whatever state things are in."""
+        if self._process is not None and self._process.poll() is None:
+            self.end()
+
     def exit_code(self, seconds: float = DEADLINE_SECONDS) -> int:
         assert self._process is not None
         return self._process.wait(timeout=seconds)
@@ -134,7 +144,7 @@ class Scheduler:
             if sys.exc_info()[0] is None:
                 invariants.check(self, self.volumes)
         finally:
-            self.end()
+            self.kill()
 
     @property
     def log(self) -> str:

@@ -1,0 +1,51 @@
+"""What an act is: a fault or an order, what it leaves behind, and beside what it may happen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+from tests.cluster.soak.ground import Ground
+
+
+class Layer(StrEnum):
+    """What an act is done to. Two that overlap are of different layers."""
+
+    AGENT = "agent"
+    TASK = "task"
+    MASTER = "master"
+    ZOOKEEPER = "zookeeper"
+    SCHEDULER = "scheduler"
+    ORDER = "order"
+    DATA = "data"
+
+
+MEMBERS_ALONE: Final = frozenset({Layer.MASTER, Layer.ZOOKEEPER, Layer.SCHEDULER})
+"""What may fail while the data of one member is gone: nothing that other members need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An act under way: what was done, in words, and what ends it, at the latest after `hold`."""
+
+    text: str
+    hold: float = 0.0
+    undo: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """`begin` draws its target from the random numbers alone, so that a seed repeats the choice."""
+
+    name: str
+    layer: Layer
+    begin: Callable[[Ground, Random], Begun]
+    weight: int = 2
+
+    def beside(self, other: "Act") -> bool:
+        """Whether both may happen at the same time."""
+        layers = {self.layer, other.layer}
+        if len(layers) == 1:
+            return False
+        return Layer.DATA not in layers or bool((layers - {Layer.DATA}) & MEMBERS_ALONE)
