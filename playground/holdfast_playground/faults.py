@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdfast_playground import leftovers, processes
+from holdfast_playground import disks, leftovers, processes
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.errors import PlaygroundError
 from holdfast_playground.processes import ProcessRecord
@@ -135,8 +135,7 @@ def agent_forget_id(cluster: Cluster, agent: int) -> None:
 
     Its reservations and volumes are there as before, under another agent id.
     """
-    cluster.agent_kill(agent)
-    (cluster.agents[agent - 1].work_dir / "meta" / "slaves" / "latest").unlink()
+    (_power_off(cluster, agent) / "meta" / "slaves" / "latest").unlink()
     cluster.agent_start(agent)
 
 
@@ -145,9 +144,17 @@ def agent_forget(cluster: Cluster, agent: int) -> None:
 
     The volumes' directories are still on its disk. `Cluster.agent_remove` is what takes them too.
     """
-    cluster.agent_kill(agent)
-    leftovers.remove_directory(cluster.agents[agent - 1].work_dir / "meta")
+    leftovers.remove_directory(_power_off(cluster, agent) / "meta")
     cluster.agent_start(agent)
+
+
+def _power_off(cluster: Cluster, agent: int) -> Path:
+    """The work_dir of an agent whose power was taken, there to be changed."""
+    cluster.agent_kill(agent)
+    megabytes = cluster.state.spec.agent_disk_mb
+    if megabytes is not None:
+        disks.mount(cluster.layout.agent_disk(agent), megabytes, cluster.layout.agent(agent))
+    return cluster.agents[agent - 1].work_dir
 
 
 def disk_fill(cluster: Cluster, agent: int) -> None:

@@ -12,7 +12,7 @@ import psutil
 import requests
 
 from holdfast_playground import processes
-from holdfast_playground.checker.etcd import EtcdStore
+from holdfast_playground.checker.etcd import CLIENT_PORT, EtcdStore
 from holdfast_playground.checker.load import Load
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from holdfast_playground.faults import Container, containers
@@ -194,12 +194,35 @@ class Ground:
         away = {agent.number for agent in self.cluster.agents} - self.cluster.agent_ids().keys()
         if away:
             return f"agents {sorted(away)} are not registered"
-        return next(filter(None, (service.amiss() for service in self.services)), None)
+        amiss = next(filter(None, (service.amiss() for service in self.services)), None)
+        return amiss or self._dead() or self._no_voters()
 
-    def wait_well(self, seconds: float) -> float:
-        """Return, once all is well and both stores take writes, how many seconds that took."""
+    def _dead(self) -> str | None:
+        """The scheduler may not have heard yet what has ended: so look at the processes, too."""
+        dead = [name for name in (*MEMBERS, "redis-0") if not self.processes_of(name)]
+        return f"{dead} have no process" if dead else None
+
+    def _no_voters(self) -> str | None:
+        """etcd's members as each of them knows them: all vote, and all know of a quorum."""
+        body = self.etcd.ask("pod/status") or {"pods": []}
+        for ip in [one["agent"] for pod in body["pods"] for one in pod["instances"]]:
+            url = f"http://{ip}:{CLIENT_PORT}"
+            try:
+                health = requests.get(f"{url}/health", timeout=ANSWER_SECONDS).json()
+                listed = requests.post(
+                    f"{url}/v3/cluster/member/list", data="{}", timeout=ANSWER_SECONDS
+                ).json()
+            except (requests.RequestException, ValueError) as error:
+                return f"etcd at {ip} does not answer: {type(error).__name__}"
+            names = sorted(m.get("name", "") for m in listed["members"] if not m.get("isLearner"))
+            if health.get("health") != "true" or names != list(MEMBERS):
+                return f"etcd at {ip} says it is {health}, and voters are {names}"
+        return None
+
+    def wait_well(self, seconds: float, writes: int = 3) -> float:
+        """Return, once all is well and both stores took some writes, how many seconds it took."""
         began = time.monotonic()
-        goals = [service.load.acknowledged + 3 for service in self.services]
+        goals = [service.load.acknowledged + writes for service in self.services]
         while True:
             reason = self.amiss()
             if reason is None:
@@ -245,10 +268,10 @@ def ground(folder: Path, say: Callable[[str], None], pause: float) -> Iterator[G
             Service("redis", redis, Load(lambda: RedisStore([ips[REDIS_AGENT]]), pause)),
             say,
         )
+        made.wait_well(180, writes=0)
         for service in made.services:
             service.load.start()
             stack.callback(service.load.stop)
-        made.wait_well(180)
         yield made
 
 
