@@ -1,6 +1,7 @@
 """What the soak acts on: a cluster, two services with their schedulers, and a checker on each."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +18,7 @@ from holdfast_playground.checker.load import Load
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from holdfast_playground.faults import Container, containers
 from holdfast_playground.processes import ProcessRecord
+from tests.cluster import invariants
 from tests.cluster.running_service import Scheduler
 from tests.cluster.soak.redis_store import PORT as REDIS_PORT
 from tests.cluster.soak.redis_store import RedisStore
@@ -43,6 +45,7 @@ BACKOFF: Final = {
 }
 ANSWER_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
+WATCH_SECONDS: Final = 0.5
 # Leadership lost, and an order to end: what a supervisor starts a scheduler again after.
 EXPECTED_EXITS: Final = (0, 8, -signal.SIGKILL, -signal.SIGTERM)
 
@@ -81,10 +84,13 @@ class Service:
 
     def leader(self) -> int | None:
         """The scheduler that serves the API, by its place in the list."""
+        return next(iter(self.leaders()), None)
+
+    def leaders(self) -> Iterator[int]:
+        """All that serve the API."""
         for number, scheduler in enumerate(self.schedulers):
             if isinstance(get(scheduler, "state/frameworkId"), list):
-                return number
-        return None
+                yield number
 
     def order(self, path: str, method: str = "POST", **more: Any) -> str:
         """Give an order to the leader; what became of it, in a few words."""
@@ -144,7 +150,7 @@ class Ground:
     redis: Service
     say: Callable[[str], None]
     cpus: float = 0.5
-    began: float = field(default_factory=time.monotonic)
+    twice_owned: list[str] = field(default_factory=list)
 
     @property
     def services(self) -> tuple[Service, Service]:
@@ -247,6 +253,12 @@ class Ground:
             time.sleep(min(left, PAUSE_SECONDS))
 
 
+def _watch(ground: Ground, stop: threading.Event) -> None:
+    """Look all the time for what the end of a round would not show any more."""
+    while not stop.wait(WATCH_SECONDS):
+        ground.twice_owned += invariants.twice_owned(ground.cluster)
+
+
 @contextmanager
 def ground(folder: Path, say: Callable[[str], None], pause: float) -> Iterator[Ground]:
     """Everything, deployed and well, with writers running; all of it is gone afterwards."""
@@ -272,6 +284,11 @@ def ground(folder: Path, say: Callable[[str], None], pause: float) -> Iterator[G
         for service in made.services:
             service.load.start()
             stack.callback(service.load.stop)
+        stop = threading.Event()
+        watch = threading.Thread(target=_watch, args=(made, stop), daemon=True)
+        stack.callback(watch.join)
+        stack.callback(stop.set)
+        watch.start()
         yield made
 
 
