@@ -137,18 +137,21 @@ def look(service: Service, volumes: Volumes) -> list[str]:
     found = twice_owned(service.cluster)
     try:
         framework = service.get("state/frameworkId")
+        if isinstance(framework, list):
+            return found + list(_asked(service, volumes, framework[0]))
     except (requests.RequestException, ValueError):
-        framework = None
-    if not isinstance(framework, list):  # it stands by, is not subscribed yet, or keeps us out
-        lost = volumes.lost()
-        return found + [f"I3: volume {id_} is {what}" for id_, what in lost.items()]
-    found += _leads(service, framework[0])
-    found += _lost(service, volumes)
+        pass  # it does not answer, or not any more: its session may just have ended
+    # So it does, if it stands by, is not subscribed yet, or keeps us out.
+    return found + [f"I3: volume {id_} is {what}" for id_, what in volumes.lost().items()]
+
+
+def _asked(service: Service, volumes: Volumes, framework_id: str) -> Iterator[str]:
+    yield from _leads(service, framework_id)
+    yield from _lost(service, volumes)
     for base in bases(service):
-        found += _unexplained(service, base)
-        found += _stopping(service, base)
-    found += _pending(service.cluster, framework[0])
-    return found
+        yield from _unexplained(service, base)
+        yield from _stopping(service, base)
+    yield from _pending(service.cluster, framework_id)
 
 
 def check(service: Service, volumes: Volumes, seconds: float = SETTLE_SECONDS) -> None:
