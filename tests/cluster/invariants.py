@@ -1,6 +1,6 @@
 """What must be so on a real cluster whatever happened, found out without trusting the scheduler.
 
-I1  One scheduler leads: Mesos has one active framework of the name, and the store takes its writes.
+I1  One scheduler leads: Mesos has one active framework of the name.
 I2  No two executors that live have one volume: by this machine's processes and what they see.
 I3  No volume goes, or is made anew, without an order: by the agents' disks and the journal.
 I4  Every reservation of the framework is explained by a record, or shown as quarantined.
@@ -31,6 +31,9 @@ from holdfast_playground.errors import PlaygroundError
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.5
 IDLE_SECONDS = 120.0
+FORCED_SECONDS = 120.0
+"""For how long after a forced order more may be down than otherwise."""
+EVENTS = "events?kind=command"
 MARK = "machine-of-a-test"
 VOLUME = re.compile(r"/volumes/roles/[^/]+/([^/]+)$")
 
@@ -146,7 +149,7 @@ def look(service: Service, volumes: Volumes) -> list[str]:
 
 
 def _asked(service: Service, volumes: Volumes, framework_id: str) -> Iterator[str]:
-    yield from _leads(service, framework_id)
+    yield from _leading(service, framework_id)
     yield from _lost(service, volumes)
     for base in bases(service):
         yield from _unexplained(service, base)
@@ -186,18 +189,14 @@ def bases(service: Service) -> list[str]:
     return [f"{one['path'].removeprefix('/v1/').rstrip('/')}/" for one in many]
 
 
-def _leads(service: Service, framework_id: str) -> list[str]:
+def _leading(service: Service, framework_id: str) -> list[str]:
     frameworks = _master(service.cluster, "frameworks", lambda body: body["frameworks"])
     own = [f for f in frameworks if f["id"] == framework_id]
     names = {f["name"] for f in own}
     twins = [f["id"] for f in frameworks if f["active"] and f["name"] in names]
-    found = []
     if len(twins) > 1:
-        found.append(f"I1: Mesos has {len(twins)} active frameworks called {names}: {twins}")
-    answer = service.session.put(f"{service.url}/v1/state/refresh", timeout=15)
-    if answer.status_code == requests.codes.conflict:
-        found.append(f"I1: the scheduler answers, but does not lead: {answer.text}")
-    return found
+        return [f"I1: Mesos has {len(twins)} active frameworks called {names}: {twins}"]
+    return []
 
 
 def _lost(service: Service, volumes: Volumes) -> list[str]:
@@ -206,7 +205,7 @@ def _lost(service: Service, volumes: Volumes) -> list[str]:
         return []
     orders = " ".join(
         f"{event['what']} {event.get('text', '')}"
-        for event in service.get("events?kind=command&limit=500").get("events", [])
+        for event in service.get(f"{EVENTS}&limit=500").get("events", [])
         if event.get("status", 200) < 300
     )
     uninstalled = any(
@@ -271,8 +270,10 @@ def _pending(cluster: Cluster, framework_id: str) -> list[str]:
 
 def _stopping(service: Service, base: str) -> list[str]:
     target = service.get(f"{base}configurations/target")
-    commands = service.get("events?kind=command&limit=500").get("events", [])
-    if "pods" not in target or any("force" in str(event) for event in commands):
+    commands = service.get(f"{EVENTS}&limit=500").get("events", [])
+    lately = time.time() - FORCED_SECONDS
+    forced = any("force" in event["what"] and event["at"] > lately for event in commands)
+    if "pods" not in target or forced:
         return []
     most = {pod["type"]: pod.get("max_unavailable", 1) for pod in target["pods"]}
     counts = {pod["type"]: pod["count"] for pod in target["pods"]}
