@@ -1,4 +1,4 @@
-"""Judges what really happens against the invariants I1-I3, I7, I9 and I13 of the design."""
+"""Judges what really happens against the invariants I1-I3, I7, I9, I13 and I14 of the design."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,6 +13,7 @@ from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.replacement_judge import ReplacementJudge
 from tests.simulation.resources import Json
+from tests.simulation.room_judge import RoomJudge
 from tests.simulation.schedule import Planned
 from tests.simulation.scheduler import Records, Scheduler
 
@@ -56,6 +57,7 @@ class Judge:
             lambda: self.schedulers[-1].decided_at,
             lambda: clock.now,
         )
+        self.rooms = RoomJudge(self._configs, lambda: self.schedulers[-1], self.violate)
         records.watch = self._stored
 
     def target(self, spec: ServiceSpec) -> None:
@@ -72,6 +74,7 @@ class Judge:
 
     def _stored(self, writes: Writes) -> None:
         self.recovery.stored(writes)
+        self.rooms.stored(self.plans.pods, writes)
         self.plans.stored(writes)
         self.disruptions.stored(writes)
         if not self.uninstalling:  # there is nobody left to hand anything over to

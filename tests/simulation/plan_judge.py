@@ -56,7 +56,7 @@ class PlanJudge:
         self._target: ServiceSpec | None = None
         self._target_id = ""
         self._plan: dict[str, PlanSpec] = {}
-        self._pods: dict[str, Pod] = {}
+        self.pods: dict[str, Pod] = {}
         self._deployed: set[str] = set()
         self._launched: dict[tuple[str, str], tuple[float, str]] = {}
         self._reached: dict[tuple[str, str], set[str]] = {}
@@ -70,7 +70,7 @@ class PlanJudge:
 
     def stored(self, writes: Writes) -> None:
         """The scheduler has stored these records, and may act on them now."""
-        before = dict(self._pods)
+        before = dict(self.pods)
         changed = []
         for path, data in writes:
             if path == "target" and data is not None:
@@ -81,11 +81,11 @@ class PlanJudge:
                 number = int(data["parameters"].get("RUN", 0))
                 self._first_of_run.setdefault((data["plan"], data["run"]), number)
             elif path.startswith("pods/") and data is None:
-                self._pods.pop(path.removeprefix("pods/"), None)
+                self.pods.pop(path.removeprefix("pods/"), None)
                 self._deployed.discard(path.removeprefix("pods/"))
             elif path.startswith("pods/") and data is not None:
                 pod = records.pod_from_json(data)
-                self._pods[pod.name] = pod
+                self.pods[pod.name] = pod
                 self._tried.setdefault(pod.name, set()).update(t.config_id for t in pod.tasks)
                 changed.append(pod)
                 if pod.deployed:
@@ -143,7 +143,7 @@ class PlanJudge:
         self._taken[pod.name] = self._target_id
         down = [
             other.name
-            for other in self._pods.values()
+            for other in self.pods.values()
             if other.type == pod.type
             and other.name != pod.name
             and other.index < spec.count
@@ -162,7 +162,7 @@ class PlanJudge:
         """The agent may be taken down while those others are: at most so many serve there."""
         assert self._target is not None
         for spec in self._target.pods:
-            there = [p for p in self._pods.values() if p.type == spec.type and p.index < spec.count]
+            there = [p for p in self.pods.values() if p.type == spec.type and p.index < spec.count]
             on = {p.name: p.reservation.agent_id for p in there if p.reservation}
             fresh = [p.name for p in there if on.get(p.name) == agent_id and self._serves(p)]
             others = [name for name, where in on.items() if where in also]

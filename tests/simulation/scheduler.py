@@ -1,6 +1,7 @@
 """A scheduler process of the simulation: the real core and engine on a simulated wire and store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -200,6 +201,8 @@ class Scheduler:
         self.alive = True
         self.faults = Faults()
         self.subscribed_at = -1e9
+        self.offered: dict[str, deque[tuple[float, float, float]]] = {}
+        """By agent when, and how many cpus and MB nobody had, its core was offered lately."""
         self._clock = clock
         self._master = master
         self._write = log
@@ -377,11 +380,22 @@ class Scheduler:
         quiet = self._clock.now - self._last_event >= QUIET_SECONDS
         self._clock.after(IDLE_TICK_SECONDS if quiet else 1.0, self._tick)
 
+    def _note_offers(self, batch: Iterable[ev.Event]) -> None:
+        for event in batch:
+            for offer in event.offers if isinstance(event, ev.OffersReceived) else ():
+                free = {"cpus": 0.0, "mem": 0.0}
+                for resource in offer.resources:
+                    if resource.role is None and resource.name in free:
+                        free[resource.name] += resource.amount
+                lately = self.offered.setdefault(offer.agent_id, deque(maxlen=50))
+                lately.append((self._clock.now, free["cpus"], free["mem"]))
+
     def _cycle(self) -> None:
         self._scheduled = False
         if not self.alive or self._busy:
             return
         batch, self._inbox = self._inbox, []
+        self._note_offers(batch)
         self._busy = True
         self.decided_at = self._last_cycle = self._clock.now
         try:

@@ -19,6 +19,7 @@ from holdfast.core import (
     jobs,
     leftovers,
     moves,
+    rooms,
 )
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
@@ -240,6 +241,10 @@ def asks_nobody_before_it_stops(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disruption.Disruptions, "refusal", lambda self, *others, **more: None)
 
 
+def stops_without_looking_for_room(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rooms.Rooms, "refusal", lambda self, pod, spec, now: None)
+
+
 def keeps_a_yes_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disruption, "VALID_SECONDS", 1e9)
     patch.setattr(disruption.Disruptions, "done", lambda self, name: None)
@@ -271,6 +276,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (lets_go_without_the_last_steps, {"I12"}, 0, "cassandra"),
     (asks_nobody_before_it_stops, {"I13"}, 0, None),
     (keeps_a_yes_for_ever, {"I13"}, 0, None),
+    (stops_without_looking_for_room, {"I14"}, 0, None),
 ]
 """Each bug with the invariants that see it, the seed to begin with, not much before the one where
 it is seen, and the service if it needs one. The first five are looked for from the first seed."""
