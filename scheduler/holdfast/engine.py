@@ -97,7 +97,9 @@ class Engine(Generic[V]):
     ) -> None:
         """`ask` has somebody asked without waiting; what is answered is posted.
 
-        `clock` may be set back, `steady` only ever goes on; both are in seconds.
+        `clock` may be set, `steady` only ever goes on; both are in seconds. The core's time is that
+        of the clock when it began, and goes on steadily: a clock that is set back would hold up all
+        that waits until it has caught up, one that is set ahead would end time-outs early.
         """
         self._core = core
         self._store = store
@@ -106,9 +108,8 @@ class Engine(Generic[V]):
         self._ask = ask
         self._delivery = delivery or Delivery(None, None)
         self._shortage = Shortage()
-        self._clock = clock
         self._steady = steady
-        self._steady_at = steady()
+        self._began = clock() - steady()
         self._pause = pause
         self._queue: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
         self._failed: list[ev.Event] = []
@@ -117,13 +118,13 @@ class Engine(Generic[V]):
         self._stepping: set[str] = set()
         self._deferred: set[str] = set()
         self._stopping = threading.Event()
-        self._now = 0.0
+        self._now = clock()
         self.offers_timer = Timer()
         self.events = EventLog()
         self._events_of: dict[str, EventLog] = {}
         for entry in core.journalled():
             self._publish(entry)
-        self.view: V = core.view(clock())
+        self.view: V = core.view(self._now)
 
     # -- from other threads -------------------------------------------------------------------
 
@@ -224,11 +225,7 @@ class Engine(Generic[V]):
         self._tell(taken, effects, len(writes), sent, seconds)
 
     def _time(self) -> float:
-        """Seconds since the epoch. When the clock is set back, the core's time goes on from where
-        it was, or else all that waits would wait until the clock has caught up."""
-        steady = self._steady()
-        passed, self._steady_at = steady - self._steady_at, steady
-        return max(self._now + passed, self._clock())
+        return self._began + self._steady()
 
     def _look_for_secrets(self) -> Iterable[ev.Event]:
         """Tell the core when other secrets are missing than before."""

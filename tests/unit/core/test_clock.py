@@ -37,7 +37,7 @@ def engine(clock: Callable[[], float], steady: Callable[[], float]) -> Engine:
     )
 
 
-def test_time_goes_on_when_the_clock_is_set_back() -> None:
+def test_time_goes_on_as_ever_when_the_clock_is_set() -> None:
     wall, steady = 1_000_000.0, 50.0
     one = engine(lambda: wall, lambda: steady)
     one.cycle([ev.Tick()])
@@ -50,7 +50,7 @@ def test_time_goes_on_when_the_clock_is_set_back() -> None:
     assert one._now == 1_000_011.0
     wall, steady = wall + 7200, steady + 1
     one.cycle([ev.Tick()])
-    assert one._now == 1_003_601.0, "the clock is right when it is ahead"
+    assert one._now == 1_000_012.0
 
 
 def test_what_was_stored_with_a_clock_that_was_ahead_is_tried_again_in_time() -> None:
