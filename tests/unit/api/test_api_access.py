@@ -29,6 +29,7 @@ from holdfast_cli.connection import authorization
 from holdfast_cli.main import main
 
 from .pictures import Source
+from .serving import serving
 from .test_api_routes import checked
 
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -93,7 +94,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def dcos(uid: str = "boss", key: Any = KEY, seconds: float = 60, **more: Any) -> str:
+def dcos(uid: str = "boss", key: Any = KEY, seconds: float = 3600, **more: Any) -> str:
     claims = {"uid": uid, "exp": time.time() + seconds}
     return jwt.encode(claims, key, algorithm=more.pop("algorithm", "RS256"), **more)
 
@@ -321,10 +322,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def url(source: Source, file: Path, tls: tuple[Path, Path]) -> Iterator[str]:
     app = create_app(source, {}, credentials=CredentialsFile(file))
-    server = ApiServer(app, "127.0.0.1", 0, tls)
-    server.start()
-    yield f"https://localhost:{server.port}"
-    server.stop()
+    with serving(app, tls=tls) as at:
+        yield at
 
 
 def test_the_api_speaks_tls(url: str, tls: tuple[Path, Path]) -> None:

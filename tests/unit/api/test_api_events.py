@@ -13,7 +13,6 @@ from fastapi.testclient import TestClient
 from holdfast.api import shapes
 from holdfast.api.app import create_app
 from holdfast.api.event_routes import STREAMS
-from holdfast.api.server import ApiServer
 from holdfast.core.core import Core
 from holdfast.core.events import Verb
 from holdfast.core.startup import open_ledger
@@ -24,6 +23,7 @@ from holdfast.state.memory import MemoryStore
 
 from ..core.world import SETTINGS
 from .pictures import NOW, SERVICE, Source
+from .serving import serving
 from .test_api_routes import checked
 
 
@@ -140,10 +140,8 @@ def test_the_engine_tells_of_commands_once_they_are_stored_and_of_those_before()
 
 @pytest.fixture
 def url(source: Source) -> Iterator[str]:
-    server = ApiServer(create_app(source, {}), "127.0.0.1", 0)
-    server.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()
+    with serving(create_app(source, {})) as at:
+        yield at
 
 
 def read(response: requests.Response, number: int) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from holdfast.api.app import create_app
-from holdfast.api.server import ApiServer
 from holdfast_cli.main import main
 from tests.unit.api.pictures import Source, answered, well
+from tests.unit.api.serving import serving
 
 Run = Callable[..., Result]
 
@@ -17,10 +17,8 @@ Run = Callable[..., Result]
 def served() -> Iterator[tuple[Source, str]]:
     """One server for all tests; each begins with the picture and replies of `source`."""
     source = Source()
-    server = ApiServer(create_app(source, {}, answer_seconds=0.2), "127.0.0.1", 0)
-    server.start()
-    yield source, f"http://127.0.0.1:{server.port}"
-    server.stop()
+    with serving(create_app(source, {}, answer_seconds=0.2)) as url:
+        yield source, url
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from click.testing import Result
 
 from holdfast.api.app import create_app
 from holdfast.api.credentials import CredentialsFile, digest_of
-from holdfast.api.server import ApiServer
 from tests.unit.api.pictures import Source
+from tests.unit.api.serving import serving
 
 Run = Callable[..., Result]
 
@@ -66,16 +66,11 @@ def test_names_are_asked_for_with_the_credentials(tmp_path: Path) -> None:
     tokens = {"ann": {"sha256": digest_of("token-of-ann"), "role": "read-only"}}
     file.write_text(json.dumps({"tokens": tokens}))
     app = create_app(Source(), {}, credentials=CredentialsFile(file))
-    server = ApiServer(app, "127.0.0.1", 0)
-    server.start()
-    try:
-        url = f"http://127.0.0.1:{server.port}"
+    with serving(app) as url:
         words = ("pod", "restart", "etcd-")
         assert completed(url, *words) == []
         assert len(completed(url, *words, HOLDFAST_TOKEN="token-of-ann")) == 3
         assert len(completed(url, "--token", "token-of-ann", *words)) == 3
-    finally:
-        server.stop()
 
 
 def test_without_a_scheduler_there_are_no_names_and_no_messages() -> None:

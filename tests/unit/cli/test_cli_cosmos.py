@@ -1,16 +1,14 @@
 """`dcos holdfast describe` and `update`: what Cosmos is asked, and what it may answer."""
 
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.cli.test_cli_dcos import plugin
+from tests.unit.cli.web_server import WebServer, answering
 
 DESCRIBED = {
     "package": {"name": "holdfast", "version": "2.0.0"},
@@ -22,64 +20,34 @@ DESCRIBED = {
 UPDATED = {"marathonDeploymentId": "d-1", "package": {}, "resolvedOptions": {}}
 
 
-@dataclass
-class Packages:
-    """Answers as Cosmos, and keeps what it was asked."""
-
-    url: str = ""
-    status: int = 200
-    body: Any = None
-    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
-
-
 @pytest.fixture
-def packages() -> Iterator[Packages]:
-    found = Packages()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            found.asked.append((self.path, dict(self.headers), asked))
-            raw = isinstance(found.body, bytes)
-            content = found.body if raw else json.dumps(found.body).encode()
-            self.send_response(found.status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def packages() -> Iterator[WebServer]:
+    """In the place of Cosmos."""
+    with answering() as found:
         yield found
-        server.shutdown()
-        thread.join()
 
 
-def test_describe_shows_the_options(packages: Packages) -> None:
-    packages.body = DESCRIBED
+def test_describe_shows_the_options(packages: WebServer) -> None:
+    packages.body = json.dumps(DESCRIBED).encode()
     done = plugin("holdfast", "describe", "--name=/a/b", DCOS_URL=packages.url, DCOS_ACS_TOKEN="t")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {"nodes": {"count": 3}}
     ((path, headers, asked),) = packages.asked
-    assert (path, asked) == ("/cosmos/service/describe", {"appId": "/a/b"})
+    assert (path, json.loads(asked)) == ("/cosmos/service/describe", {"appId": "/a/b"})
     kind = "application/vnd.dcos.service.describe-{}+json;charset=utf-8;version=v1"
     assert headers["Content-Type"] == kind.format("request")
     assert headers["Accept"] == kind.format("response")
     assert headers["Authorization"] == "token=t"
 
 
-def test_json_is_all_that_cosmos_says(packages: Packages) -> None:
-    packages.body = DESCRIBED
+def test_json_is_all_that_cosmos_says(packages: WebServer) -> None:
+    packages.body = json.dumps(DESCRIBED).encode()
     done = plugin("holdfast", "describe", "--json", DCOS_URL=packages.url)
     assert json.loads(done.stdout) == DESCRIBED
 
 
-def test_package_versions_are_a_table(packages: Packages) -> None:
-    packages.body = DESCRIBED
+def test_package_versions_are_a_table(packages: WebServer) -> None:
+    packages.body = json.dumps(DESCRIBED).encode()
     done = plugin("holdfast", "update", "package-versions", DCOS_URL=packages.url)
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["VERSION", "WHAT"],
@@ -89,8 +57,8 @@ def test_package_versions_are_a_table(packages: Packages) -> None:
     ]
 
 
-def test_an_update_sends_options_and_version(packages: Packages, tmp_path: Path) -> None:
-    packages.body = UPDATED
+def test_an_update_sends_options_and_version(packages: WebServer, tmp_path: Path) -> None:
+    packages.body = json.dumps(UPDATED).encode()
     options = tmp_path / "options.json"
     options.write_text('{"nodes": {"count": 5}}')
     done = plugin(
@@ -102,7 +70,7 @@ def test_an_update_sends_options_and_version(packages: Packages, tmp_path: Path)
     assert "update status --watch" in done.stdout
     ((path, _, asked),) = packages.asked
     assert path == "/cosmos/service/update"
-    assert asked == {
+    assert json.loads(asked) == {
         "appId": "/holdfast",
         "options": {"nodes": {"count": 5}},
         "packageVersion": "2.1.0",
@@ -114,7 +82,7 @@ def test_an_update_sends_options_and_version(packages: Packages, tmp_path: Path)
     ("text", "words"), [("{", "is no JSON"), ("[1]", "expected a JSON object")]
 )
 def test_options_are_read_before_anything_is_sent(
-    packages: Packages, tmp_path: Path, text: str, words: str
+    packages: WebServer, tmp_path: Path, text: str, words: str
 ) -> None:
     options = tmp_path / "options.json"
     options.write_text(text)
@@ -125,7 +93,7 @@ def test_options_are_read_before_anything_is_sent(
     assert packages.asked == []
 
 
-def test_an_update_to_nothing_is_wrong_usage(packages: Packages) -> None:
+def test_an_update_to_nothing_is_wrong_usage(packages: WebServer) -> None:
     assert plugin("holdfast", "update", "start", DCOS_URL=packages.url).returncode == 2
     assert packages.asked == []
 
@@ -171,9 +139,10 @@ MISFIT = {"message": "too many", "instance": {"pointer": "/nodes/count"}}
     ],
 )
 def test_what_cosmos_refuses_is_told_with_what_to_do(
-    packages: Packages, status: int, body: Any, code: int, words: str
+    packages: WebServer, status: int, body: Any, code: int, words: str
 ) -> None:
-    packages.status, packages.body = status, body
+    packages.status = status
+    packages.body = body if isinstance(body, bytes) else json.dumps(body).encode()
     done = plugin("holdfast", "update", "start", "--package-version=2", DCOS_URL=packages.url)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
@@ -189,8 +158,8 @@ def test_without_cosmos() -> None:
     assert "dcos cluster setup" in done.stderr
 
 
-def test_verbosity_of_dcos_tells_exchanges_without_the_token(packages: Packages) -> None:
-    packages.body = DESCRIBED
+def test_verbosity_of_dcos_tells_exchanges_without_the_token(packages: WebServer) -> None:
+    packages.body = json.dumps(DESCRIBED).encode()
     done = plugin(
         "holdfast", "describe", DCOS_URL=packages.url, DCOS_ACS_TOKEN="t0ken", DCOS_VERBOSITY="1"
     )

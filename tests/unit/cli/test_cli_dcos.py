@@ -6,62 +6,29 @@ import shutil
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from holdfast_cli import dcos
+from tests.unit.cli.web_server import WebServer, answering
 
 HELLO_WORLD = Path(__file__).parents[3] / "services" / "hello-world" / "svc.yml"
 STATUS_TEXT = "<html>Admin Router</html>"
 
 
-@dataclass
-class AdminRouter:
-    """Answers what it is told to, and keeps what it was asked."""
-
-    url: str = ""
-    status: int = 200
-    body: str = '["client"]'
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-
-
-@contextmanager
-def serving(found: AdminRouter, context: ssl.SSLContext | None = None) -> Iterator[AdminRouter]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append((self.path, self.headers.get("Authorization")))
-            content = found.body.encode()
-            self.send_response(found.status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    found.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.fixture
-def router() -> Iterator[AdminRouter]:
-    with serving(AdminRouter()) as found:
+def router() -> Iterator[WebServer]:
+    """In the place of Admin Router, which knows an endpoint of the service."""
+    with answering() as found:
+        found.body = b'["client"]'
         yield found
+
+
+def asked(router: WebServer) -> list[tuple[str, str | None]]:
+    """Path and credentials of each request."""
+    return [(one.path, one.headers.get("Authorization")) for one in router.asked]
 
 
 def plugin(*argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -98,15 +65,15 @@ def test_help_needs_no_cluster_and_speaks_of_dcos() -> None:
     assert done.stdout.startswith("Usage: dcos holdfast plan show ")
 
 
-def test_the_token_and_the_path_of_admin_router(router: AdminRouter) -> None:
+def test_the_token_and_the_path_of_admin_router(router: WebServer) -> None:
     done = plugin("holdfast", "endpoints", DCOS_URL=f"{router.url}/", DCOS_ACS_TOKEN="t0ken")
     assert (done.returncode, done.stdout) == (0, "client\n")
-    assert router.asked == [("/service/holdfast/v1/endpoints", "token=t0ken")]
+    assert asked(router) == [("/service/holdfast/v1/endpoints", "token=t0ken")]
 
 
-def test_no_token_no_header(router: AdminRouter) -> None:
+def test_no_token_no_header(router: WebServer) -> None:
     assert plugin("holdfast", "endpoints", DCOS_URL=router.url).returncode == 0
-    assert router.asked == [("/service/holdfast/v1/endpoints", None)]
+    assert asked(router) == [("/service/holdfast/v1/endpoints", None)]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +90,10 @@ def test_no_token_no_header(router: AdminRouter) -> None:
     ],
 )
 def test_the_service_is_named_anywhere_or_configured(
-    router: AdminRouter, argv: list[str], variables: dict[str, str], name: str
+    router: WebServer, argv: list[str], variables: dict[str, str], name: str
 ) -> None:
     assert plugin(*argv, DCOS_URL=router.url, **variables).returncode == 0
-    assert router.asked == [(f"/service/{name}/v1/endpoints", None)]
+    assert asked(router) == [(f"/service/{name}/v1/endpoints", None)]
 
 
 def test_what_follows_two_dashes_is_no_option() -> None:
@@ -147,9 +114,9 @@ def test_what_follows_two_dashes_is_no_option() -> None:
     ],
 )
 def test_what_admin_router_says_is_told_from_what_the_scheduler_says(
-    router: AdminRouter, status: int, body: str, code: int, message: str
+    router: WebServer, status: int, body: str, code: int, message: str
 ) -> None:
-    router.status, router.body = status, body
+    router.status, router.body = status, body.encode()
     done = plugin("holdfast", "endpoints", DCOS_URL=router.url)
     assert done.returncode == code
     assert message in done.stderr
@@ -200,7 +167,8 @@ def certificate(tmp_path: Path) -> Path:
 def test_certificates_of_the_cluster(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    with serving(AdminRouter(), context) as router:
+    with answering(context) as router:
+        router.body = b'["client"]'
         known = plugin(
             "holdfast", "endpoints", DCOS_URL=router.url, DCOS_TLS_CA_PATH=str(certificate)
         )

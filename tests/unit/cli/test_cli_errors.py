@@ -1,16 +1,15 @@
 """What goes wrong: one line on standard error with the next step, and an exit code each."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from click.testing import Result
 
 from holdfast_cli import connection
 from tests.unit.api.pictures import Source, answered
+from tests.unit.cli.web_server import WebServer, answering
 
 Run = Callable[..., Result]
 
@@ -30,35 +29,11 @@ def closed() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-class _Stranger(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        code, headers, body = {
-            "/html": (200, {}, b"<html>hello</html>"),
-            "/list": (404, {}, b"[]"),
-            "/moved": (301, {"Location": "/elsewhere"}, b""),
-            "/fault": (500, {}, b'{"message": "it broke"}'),
-            "/odd": (404, {}, b'{"detail": "?"}'),
-        }[self.path.removesuffix("/v1/plans")]
-        self.send_response(code)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Not on the terminal of the tests."""
-
-
-@pytest.fixture(scope="module")
-def stranger() -> Iterator[str]:
+@pytest.fixture
+def stranger() -> Iterator[WebServer]:
     """A web server that is no scheduler."""
-    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with answering() as server:
+        yield server
 
 
 def test_a_scheduler_that_is_not_there(run: Run, closed: str) -> None:
@@ -92,11 +67,23 @@ def test_a_scheduler_that_says_nothing(
     assert ("look before you repeat it" in line) == (method == "POST")
 
 
-@pytest.mark.parametrize("path", ["/html", "/list", "/moved", "/odd"])
-def test_an_url_of_something_else(run: Run, stranger: str, path: str) -> None:
-    line = told(run("plan", "list", at=stranger + path), 3)
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (200, {}, b"<html>hello</html>"),
+        (404, {}, b"[]"),
+        (301, {"Location": "/elsewhere"}, b""),
+        (404, {}, b'{"detail": "?"}'),
+    ],
+)
+def test_an_url_of_something_else(
+    run: Run, stranger: WebServer, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    stranger.status, stranger.headers, stranger.body = status, headers, body
+    line = told(run("plan", "list", at=stranger.url), 3)
     assert "is no Holdfast scheduler" in line
     assert "--url or HOLDFAST_URL" in line
+    assert len(stranger.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -173,8 +160,9 @@ def test_a_scheduler_that_stands_still(run: Run, source: Source) -> None:
     assert "before you ask again" in line
 
 
-def test_a_fault_of_the_scheduler(run: Run, stranger: str) -> None:
-    assert "it broke" in told(run("plan", "list", at=f"{stranger}/fault"), 6)
+def test_a_fault_of_the_scheduler(run: Run, stranger: WebServer) -> None:
+    stranger.status, stranger.body = 500, b'{"message": "it broke"}'
+    assert "it broke" in told(run("plan", "list", at=stranger.url), 6)
 
 
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:

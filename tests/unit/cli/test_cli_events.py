@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from click.testing import Result
 
 from holdfast.api.app import create_app
 from holdfast.api.credentials import CredentialsFile
-from holdfast.api.server import ApiServer
 from holdfast.eventlog import Kind
 from holdfast_cli.connection import Connection
 from holdfast_cli.errors import Unknown
 from tests.unit.api.pictures import NOW, Source
+from tests.unit.api.serving import serving
 
 Run = Callable[..., Result]
 FOLLOWED = (
@@ -89,36 +90,24 @@ def test_following_goes_on_after_a_restart_where_it_was() -> None:
     source = Source()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    first = ApiServer(create_app(source, {}), "127.0.0.1", port)
-    first.start()
-    try:
-        with Followed("--url", f"http://127.0.0.1:{port}", "events") as followed:
-            followed.text()
-            source.events.append(Kind.DECISION, time.time(), "before")
-            assert followed.text() == "before"
-            first.stop()
-            assert "Asking on." in followed.told()
-            source.events.append(Kind.DECISION, time.time(), "meanwhile")
-            second = ApiServer(create_app(source, {}), "127.0.0.1", port)
-            second.start()
-            try:
-                assert followed.text() == "meanwhile"
-                source.events.append(Kind.DECISION, time.time(), "after")
-                assert followed.text() == "after"
-            finally:
-                second.stop()
-    finally:
-        first.stop()
+    app = create_app(source, {})
+    with ExitStack() as first, Followed("--url", f"http://127.0.0.1:{port}", "events") as followed:
+        first.enter_context(serving(app, port=port))
+        followed.text()
+        source.events.append(Kind.DECISION, time.time(), "before")
+        assert followed.text() == "before"
+        first.close()
+        assert "Asking on." in followed.told()
+        source.events.append(Kind.DECISION, time.time(), "meanwhile")
+        with serving(app, port=port):
+            assert followed.text() == "meanwhile"
+            source.events.append(Kind.DECISION, time.time(), "after")
+            assert followed.text() == "after"
 
 
 def test_following_ends_when_who_asks_is_not_known(tmp_path: Path) -> None:
     file = tmp_path / "credentials.json"
     file.write_text('{"tokens": {"ann": {"sha256": "%s", "role": "read-only"}}}' % ("0" * 64))
-    server = ApiServer(create_app(Source(), {}, credentials=CredentialsFile(file)), "127.0.0.1", 0)
-    server.start()
-    try:
-        api = Connection(f"http://127.0.0.1:{server.port}")
-        with pytest.raises(Unknown, match="Credentials are missing"):
-            list(api.events("events", "stream", after=1))
-    finally:
-        server.stop()
+    app = create_app(Source(), {}, credentials=CredentialsFile(file))
+    with serving(app) as url, pytest.raises(Unknown, match="Credentials are missing"):
+        list(Connection(url).events("events", "stream", after=1))

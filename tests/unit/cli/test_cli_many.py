@@ -11,7 +11,6 @@ from fastapi.testclient import TestClient
 
 from holdfast.api.credentials import CredentialsFile, digest_of
 from holdfast.api.multi import create_multi_app
-from holdfast.api.server import ApiServer
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.launch import LaunchSettings
@@ -23,6 +22,7 @@ from holdfast.framework import Framework
 from holdfast.mesos.channel import SENT, CallResult
 from holdfast.state.memory import MemoryStore
 from holdfast_cli.main import main
+from tests.unit.api.serving import serving
 
 SVC_YML = """
 name: /team/web
@@ -73,10 +73,8 @@ def engine() -> Iterator["Engine[MultiView]"]:
 @pytest.fixture
 def url(engine: "Engine[MultiView]") -> Iterator[str]:
     app = create_multi_app(engine, {"e.pyz": b"x"}, Framework("many", "root", "ours", "zk:2181"))
-    server = ApiServer(app, "127.0.0.1", 0)
-    server.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.stop()
+    with serving(app) as at:
+        yield at
 
 
 @pytest.fixture

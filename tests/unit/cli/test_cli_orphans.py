@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from holdfast.api.app import create_app
-from holdfast.api.server import ApiServer
 from holdfast.mesos.inventory import parse_state
 from holdfast_cli.main import main
 from tests.unit.api.pictures import Source, well
+from tests.unit.api.serving import serving
 from tests.unit.api.test_api_orphans import STATE, kept
 
 NAME = "v-foreign"
@@ -20,10 +20,8 @@ NAME = "v-foreign"
 def served() -> Iterator[tuple[Source, str]]:
     source = Source(replace(well(), quarantined={NAME: kept(NAME, "volume")}))
     app = create_app(source, {}, ask_master=lambda roles: parse_state(STATE, frozenset(roles)))
-    server = ApiServer(app, "127.0.0.1", 0)
-    server.start()
-    yield source, f"http://127.0.0.1:{server.port}"
-    server.stop()
+    with serving(app) as url:
+        yield source, url
 
 
 def run(served: tuple[Source, str], *arguments: str, typed: str = "") -> Result:
