@@ -17,6 +17,7 @@ from holdfast.core import (
     down,
     endings,
     jobs,
+    kills,
     leftovers,
     moves,
     rooms,
@@ -120,7 +121,7 @@ def frees_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def kills_but_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(core, "KILL_AGAIN_SECONDS", 1e9)
+    patch.setattr(kills, "AGAIN_SECONDS", 1e9)
 
 
 def skips_steps(patch: pytest.MonkeyPatch) -> None:

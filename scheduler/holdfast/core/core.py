@@ -32,6 +32,7 @@ from holdfast.core.endings import Endings
 from holdfast.core.failures import Failures
 from holdfast.core.future import not_from_the_future
 from holdfast.core.inspections import Inspections
+from holdfast.core.kills import Kills
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciliation
@@ -48,12 +49,6 @@ from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskState, TaskStatus
 from holdfast.plans.single import has_taken_over
 from holdfast.records import Pod
-
-KILL_AGAIN_SECONDS = 5.0
-"""A kill is sent again until the task is known to be dead: calls are delivered at most once."""
-
-MOST_REMEMBERED = 10_000
-"""Tasks: of how many it is remembered when they were killed."""
 
 SWEEP_SECONDS = 10.0
 SWEEP_PERIOD = 900.0
@@ -87,7 +82,7 @@ class Core:
         self._reconciliation = Reconciliation(conduct.reconciliation)
         self._withdrawals = Withdrawals()
         self._demand = Demand(conduct.suppress)
-        self._killed: dict[str, float] = {}
+        self._kills = Kills()
         self._sweep_until = 0.0
         self._next_sweep = 0.0
         self._subscribed_at: float | None = None
@@ -488,11 +483,8 @@ class Core:
 
     def _kill(self, task_id: str, agent_id: str | None, now: float) -> bool:
         """Have the task killed; False when it is too early to repeat that."""
-        if not self._connected or now - self._killed.get(task_id, -1e9) < KILL_AGAIN_SECONDS:
+        if not self._connected or not self._kills.begin(task_id, now):
             return False
-        if len(self._killed) > MOST_REMEMBERED:
-            self._killed.clear()
-        self._killed[task_id] = now
         self._count("kills")
         self._out.append(Kill(task_id, agent_id))
         return True

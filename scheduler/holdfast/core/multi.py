@@ -12,7 +12,7 @@ from typing import Any
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.conduct import USUAL, Conduct
-from holdfast.core.core import KILL_AGAIN_SECONDS, MOST_REMEMBERED, Core
+from holdfast.core.core import Core
 from holdfast.core.discipline import SELECTED_PATH, Discipline
 from holdfast.core.hosted import (
     HOSTED,
@@ -24,6 +24,7 @@ from holdfast.core.hosted import (
     service_key,
     split_path,
 )
+from holdfast.core.kills import Kills
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
 from holdfast.core.multi_uninstall import FrameworkUninstall
@@ -123,7 +124,7 @@ class Composite:
         self._votes = Votes()
         self._made: list[tuple[ef.Call, str]] = []
         self._orders: list[ev.HostService] = []
-        self._killed: dict[str, float] = {}
+        self._kills = Kills()
         self._told: tuple[tuple[str, ...], bool] | None = None
         self._tell_at = 0.0
         self._writes: dict[str, Record | None] = {}
@@ -333,12 +334,10 @@ class Composite:
         """A task of no service that is known here, as `Core` takes one that no record knows."""
         if status.uuid and status.agent_id:
             self._out.append(ef.Acknowledge(status.task_id, status.agent_id, status.uuid))
-        early = now - self._killed.get(status.task_id, -1e9) < KILL_AGAIN_SECONDS
-        if not runs(status) or early or self._subscription is None:
+        if not runs(status) or self._subscription is None:
             return
-        if len(self._killed) > MOST_REMEMBERED:
-            self._killed.clear()
-        self._killed[status.task_id] = now
+        if not self._kills.begin(status.task_id, now):
+            return
         self._writes.setdefault(FRAMEWORK_PATH, {"id": self.framework_id})
         self._out.append(ef.Kill(status.task_id, status.agent_id))
         self._out.append(ef.Decision(f"killing {status.task_id}: it is of no service here"))
