@@ -8,8 +8,8 @@ I5  No operation on a reachable agent stays without an outcome.
 I6  No more of a pod are being stopped than `max-unavailable`, unless by force.
 I10 With nothing to do no offers are asked for; only told by `idle`, since that takes its time.
 
-A scheduler that does not answer, as a test may want it, is asked nothing: I2 and I3 (by disks alone
-then) are left. What the scheduler or Mesos is about to mend is no violation: see `check`.
+Without a scheduler that answers, as a test may want it, nobody knows the orders, and only I2 is
+left. What the scheduler or Mesos is about to mend is no violation: see `check`.
 """
 
 import os
@@ -144,8 +144,8 @@ def look(service: Service, volumes: Volumes) -> list[str]:
             return found + list(_asked(service, volumes, framework[0]))
     except (requests.RequestException, ValueError):
         pass  # it does not answer, or not any more: its session may just have ended
-    # So it does, if it stands by, is not subscribed yet, or keeps us out.
-    return found + [f"I3: volume {id_} is {what}" for id_, what in volumes.lost().items()]
+    # So it does, if it stands by, is not subscribed yet or any more, or keeps us out.
+    return found
 
 
 def _asked(service: Service, volumes: Volumes, framework_id: str) -> Iterator[str]:
