@@ -262,7 +262,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (gives_up_places_with_data, {"I2", "I3"}, 0, None),
     (destroys_what_nobody_named, {"I3"}, 0, None),
     (frees_nothing, {"I4"}, 0, None),
-    (kills_but_once, {"LIVENESS"}, 15, None),
+    (kills_but_once, {"LIVENESS"}, 50, None),
     (skips_steps, {"I8"}, 0, None),
     (joins_without_looking, {"REFUSED"}, 0, "sidecar"),
     (lets_canaries_go_by_itself, {"I8"}, 0, None),

@@ -59,6 +59,9 @@ STEP_SECONDS = 1.0
 
 REFUSE_SECONDS = 3600.0
 UPDATE_AGAIN_SECONDS = 1.0
+LATE_SECONDS = 120.0
+"""After which no call arrives any more that was given up: an UPDATE_FRAMEWORK that came late would
+take back the roles that were told meanwhile, so it is told once more then."""
 
 Record = Mapping[str, Any]
 
@@ -127,6 +130,7 @@ class Composite:
         self._kills = Kills()
         self._told: tuple[tuple[str, ...], bool] | None = None
         self._tell_at = 0.0
+        self._surely_at: float | None = None
         self._writes: dict[str, Record | None] = {}
         self._out: list[ef.Effect] = []
         self.roles: tuple[str, ...] = ()
@@ -279,7 +283,7 @@ class Composite:
                 self._uninstall.subscribed()
                 self._withdrawals.clear()
                 self._votes.clear()
-                self._told = None
+                self._told = self._surely_at = None
                 if event.framework_id != self.framework_id:
                     self.framework_id = event.framework_id
                     self._writes[FRAMEWORK_PATH] = {"id": event.framework_id}
@@ -362,6 +366,8 @@ class Composite:
             case ef.UpdateFramework():
                 self._told = None
                 self._tell_at = now + UPDATE_AGAIN_SECONDS
+                if event.sent:
+                    self._surely_at = now + LATE_SECONDS
 
     # -- the cores ----------------------------------------------------------------------------
 
@@ -507,6 +513,8 @@ class Composite:
         wanted = (self.roles, self.gpus)
         if self._uninstall.deregisters:
             return
+        if self._surely_at is not None and now >= self._surely_at:
+            self._told = self._surely_at = None
         if self._subscription is not None and wanted != self._told and now >= self._tell_at:
             self._told = wanted
             yield ef.UpdateFramework()

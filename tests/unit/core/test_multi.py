@@ -12,7 +12,7 @@ from holdfast.core.conduct import Conduct
 from holdfast.core.discipline import Discipline
 from holdfast.core.events import Verb
 from holdfast.core.hosted import Hosted, hosted_to_json
-from holdfast.core.multi import Composite
+from holdfast.core.multi import LATE_SECONDS, Composite
 from holdfast.core.multi_uninstall import uninstalls_many
 from holdfast.core.startup import BadRecord, is_being_uninstalled
 from holdfast.core.statuses import Backoff
@@ -215,6 +215,17 @@ def test_roles_are_told_before_any_other_call() -> None:
     failed = ev.CallFailed(calls[0], "busy", sent=False)
     assert ef.UpdateFramework() not in world.step(failed)
     assert ef.UpdateFramework() in world.step(after=1.0)
+
+
+def test_roles_are_told_once_more_when_an_older_word_may_have_come_late() -> None:
+    world = MultiWorld()
+    what = hosted("one")
+    world.step(ev.HostService("h", what, what.spec("ours")))
+    world.step(ev.CallFailed(ef.UpdateFramework(), "no answer", sent=True))
+    assert ef.UpdateFramework() in world.step(after=1.0)
+    assert ef.UpdateFramework() not in world.step(after=LATE_SECONDS - 2.0)
+    assert ef.UpdateFramework() in world.step(after=2.0)
+    assert ef.UpdateFramework() not in world.step(after=LATE_SECONDS * 2)
 
 
 def test_wishes_for_offers_name_the_role(two: MultiWorld) -> None:
