@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 from holdfast_cli.access import access
+from holdfast_cli.certificates import certificates
 from holdfast_cli.completion import completion
 from holdfast_cli.connection import DEFAULT_URL, Connection, access_for
 from holdfast_cli.debug import config, debug, former, state
@@ -97,7 +98,7 @@ def main(
 for _command in (
     *(plan, pod, endpoints, explain, health, events, decisions, describe, update, volumes, orphans),
     *(recover, maintenance, validate, uninstall, debug, former(config, "config")),
-    *(former(state, "state"), completion, access, service),
+    *(former(state, "state"), completion, access, service, certificates),
 ):
     main.add_command(_command)
 for _command in (pause, resume):

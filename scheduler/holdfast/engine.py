@@ -18,7 +18,7 @@ from typing_extensions import TypeVar
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
-from holdfast.core.confidential import Shortage, needs
+from holdfast.core.confidential import AUTHORITY_PATH, Shortage, needs
 from holdfast.core.view import View
 from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos import calls
@@ -281,6 +281,10 @@ class Engine(Generic[V]):
                     pass
                 case ef.Acknowledge() | ef.AcknowledgeOperation():
                     acks.append(effect)
+                case ef.RotateAuthority(signer):
+                    self._delivery.rotate(
+                        signer, lambda record: self._commit([(AUTHORITY_PATH, record)])
+                    )
                 case ef.Reply():
                     future = self._answers.pop(effect.id, None)
                     if future is not None:

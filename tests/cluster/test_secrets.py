@@ -327,6 +327,60 @@ def test_tls(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
         assert "cannot be decrypted with the state key given" in scheduler.log
 
 
+def test_another_authority_takes_over_while_tasks_trust_each_other(
+    cluster_factory: ClusterFactory, tmp_path: Path
+) -> None:
+    """Three steps, with a scheduler in between that is killed; it restarts the instances itself."""
+    cluster = cluster_factory(ClusterSpec(agents=2))
+    (tmp_path / "state.key").write_text(secrets.token_hex(32))
+    scheduler = service(
+        cluster,
+        tmp_path,
+        TLS % "web",
+        HOLDFAST_STATE_KEY_FILE=str(tmp_path / "state.key"),
+        HOLDFAST_RENEW_CERTIFICATES="30",
+    ).start()
+
+    def is_renewed() -> bool:
+        certificates = scheduler.get("certificates")["certificates"]
+        return len(certificates) == 2 and all(each["current"] for each in certificates)
+
+    def authorities() -> list[list[x509.Certificate]]:
+        """What each of the two tasks trusts."""
+        boxes = [sandbox(cluster, f"app-{index}") for index in range(2)]
+        return [x509.load_pem_x509_certificates((box / "node.ca").read_bytes()) for box in boxes]
+
+    def step() -> None:
+        scheduler.post("certificates/rotate")
+        url = f"{scheduler.url}/v1/certificates/rotate"
+        assert requests.post(url, timeout=10).status_code == 409, "the instances come first"
+        wait_until("all is renewed", lambda: is_renewed() and scheduler.is_well(), 90)
+        boxes = [sandbox(cluster, f"app-{index}") for index in range(2)]
+        for address in scheduler.get("endpoints/tls")["address"]:
+            for box in boxes:
+                wait_until("it serves", partial(_try, address, box, box))
+
+    try:
+        scheduler.wait_well()
+        (old,) = authorities()[0]
+        step()
+        assert [len(trusted) for trusted in authorities()] == [2, 2]
+        _certificate(sandbox(cluster, "app-0")).verify_directly_issued_by(old)
+        scheduler.end()
+        scheduler.start()
+        wait_until("it is back", scheduler.is_well)
+        assert is_renewed(), "the step it was at is stored"
+        step()
+        assert [len(trusted) for trusted in authorities()] == [2, 2]
+        step()
+        ((new,), (same,)) = authorities()
+        assert new == same != old
+        assert scheduler.get("certificates")["authority"]["stage"] == "alone"
+        _certificate(sandbox(cluster, "app-0")).verify_directly_issued_by(new)
+    finally:
+        scheduler.close()
+
+
 _ENDINGS = ("crt", "key", "ca", "keystore", "truststore")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from holdfast.secrets.settings import RECORD_PATH as AUTHORITY
+from holdfast.core.confidential import AUTHORITY_PATH as AUTHORITY
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import (
     LAST_RECORD,

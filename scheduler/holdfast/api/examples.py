@@ -149,6 +149,18 @@ _EXAMPLES: dict[Any, Any] = {
         ],
         "silent": ["10.0.0.12"],
     },
+    shapes.CertificatesBody: {
+        "authority": {"id": "5f0e9d0c0a4f6a1c", "expires": 2000000000.0, "stage": "alone"},
+        "certificates": [
+            {
+                "pod": "hello-0",
+                "task": "server",
+                "expires": 1800000000.0,
+                "authority": "5f0e9d0c0a4f6a1c",
+                "current": True,
+            }
+        ],
+    },
     shapes.RetiredBody: {
         "reservation": "3f0c5a0e7d1b4c6f",
         "pod": "hello-1",

@@ -21,6 +21,7 @@ from holdfast.api.answers import (
     ok,
     ok_text,
 )
+from holdfast.api.certificate_routes import add_certificates
 from holdfast.api.codahale import of_service
 from holdfast.api.configurations import add_configurations, add_templates
 from holdfast.api.debug_routes import add_debug, add_offers
@@ -67,6 +68,7 @@ def api_router(
     add_recover(router, source, answer_seconds)
     add_pause(router, source, answer_seconds)
     add_maintenance(router, source, answer_seconds)
+    add_certificates(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
     add_orphans(router, source, ask_master, answer_seconds)

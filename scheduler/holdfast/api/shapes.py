@@ -417,6 +417,30 @@ class UninstallBody(TypedDict):
     left: list[LeftBody]
 
 
+class AuthorityBody(TypedDict):
+    """Who signs certificates of tasks; `stage` is absent of an authority the operator gave."""
+
+    id: str
+    expires: float
+    stage: NotRequired[str]
+
+
+class CertificateBody(TypedDict):
+    """What a task was launched with. `current` when who signed it still does; `expires` is seconds
+    since the epoch."""
+
+    pod: str
+    task: str
+    expires: float
+    authority: str
+    current: bool
+
+
+class CertificatesBody(TypedDict):
+    authority: NotRequired[AuthorityBody]
+    certificates: list[CertificateBody]
+
+
 class RetiredBody(TypedDict):
     """A reservation an instance has left behind; `since` is seconds since the epoch."""
 

@@ -6,6 +6,7 @@ the ExecutorInfo; or the scheduler puts the values into TaskInfo.data when it se
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from holdfast.records import Certified, Json, Reservation, Task
@@ -16,6 +17,9 @@ from holdfast_executor.contract import ENV_SECRET_FILES, ENV_SECRET_VARIABLES
 
 VALIDITY_SECONDS = 365 * 86400.0
 """How long a task's certificate is valid, from its launch on."""
+
+AUTHORITY_PATH = "certificate-authority"
+"""The record of the scheduler's own authority, whose key is encrypted in it."""
 
 COMMON_NAME_MAX = 64
 """RFC 5280 ub-common-name; dcos-commons keeps the end of what is longer."""
@@ -38,15 +42,25 @@ def needs(services: Iterable[ServiceSpec]) -> Needs:
     )
 
 
+class Stage(StrEnum):
+    """How far the scheduler's own authority is on its way to another one."""
+
+    ALONE = "alone"
+    COMING = "the next one is trusted already"
+    FORMER = "the former one is trusted still"
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     """Who signs certificates: `id` stands for it and for all that tasks are told to trust.
 
-    `ends` is when its own certificate does, in seconds since the epoch.
+    `ends` is when its own certificate does, in seconds since the epoch; `stage` is None of an
+    authority that the operator gave.
     """
 
     id: str
     ends: float
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ class Core:
             disaster=self._failures.disaster,
             paused=dict(ledger.paused),
             domains=self._domains,
+            signer=self._agenda.shortage.signer,
             upkeep=Upkeep(
                 dict(ledger.cordons),
                 dict(self._windows.answers),

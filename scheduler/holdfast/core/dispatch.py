@@ -14,7 +14,7 @@ from holdfast.core.commands import (
     restart_pod,
 )
 from holdfast.core.disruption import Action, Disruptions
-from holdfast.core.effects import Decision, Effect, Journalled, Reply
+from holdfast.core.effects import Decision, Effect, Journalled, Reply, RotateAuthority
 from holdfast.core.events import Command, Verb
 from holdfast.core.failures import Failures
 from holdfast.core.ledger import Ledger
@@ -23,6 +23,7 @@ from holdfast.core.maintenance import end_maintenance, start_maintenance
 from holdfast.core.pause import change as change_pause
 from holdfast.core.plan_commands import order
 from holdfast.core.recover import recover
+from holdfast.core.renewal import rotate
 from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.uninstall import Uninstall
 from holdfast.plans.derive import RECOVERY, all_plans
@@ -84,6 +85,9 @@ class Dispatch:
             status, body["message"] = refusal.status, str(refusal)
         else:
             effects.append(Decision(f"operator: {command.verb} {command.target}"))
+            signer = self._agenda.shortage.signer
+            if command.verb is Verb.AUTHORITY_ROTATE and signer is not None:
+                effects.append(RotateAuthority(signer.id))
             if command.target in self._ledger.pods:
                 body["pod"] = command.target
         reply = Reply(command.id, status, body)
@@ -123,6 +127,9 @@ class Dispatch:
                 text = end_maintenance(ledger, target)
             case Verb.STATE_STORE_FILE:
                 text = store_file(ledger, target, command.parameters)
+            case Verb.AUTHORITY_ROTATE:
+                force = command.parameters.get(FORCE) == "true"
+                text = rotate(ledger, self._agenda.shortage.signer, force)
             case Verb.STATE_REFRESH:
                 text = confirm_records(ledger)
             case Verb.VOLUMES_FORGET:

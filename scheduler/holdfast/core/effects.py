@@ -119,6 +119,13 @@ class AskDisruption:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateAuthority:
+    """Take the scheduler's own authority one step further, if that is its `signer` still."""
+
+    signer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to the command `id`: an HTTP status and a JSON body."""
 
@@ -168,4 +175,4 @@ CALL_TYPES = (
 )
 Ack = Acknowledge | AcknowledgeOperation
 Question = InspectAgent | AskDisruption
-Effect = Write | Wipe | Call | Ack | Question | Reply | Decision | Journalled
+Effect = Write | Wipe | Call | Ack | Question | RotateAuthority | Reply | Decision | Journalled

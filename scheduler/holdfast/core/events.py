@@ -141,6 +141,7 @@ class Verb(StrEnum):
     PLAN_INTERRUPT = "plan interrupt"
     PLAN_RESTART = "plan restart"
     PLAN_FORCE_COMPLETE = "plan force-complete"
+    AUTHORITY_ROTATE = "authority rotate"
     STATE_STORE_FILE = "state store-file"
     STATE_REFRESH = "state refresh"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.commands import FORCE
 from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.core import Core
 from holdfast.core.discipline import SELECTED_PATH, Discipline
@@ -29,6 +30,7 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
 from holdfast.core.multi_uninstall import FrameworkUninstall
 from holdfast.core.multi_view import MultiView, waits_for
+from holdfast.core.renewal import outdated
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import (
     BadRecord,
@@ -261,6 +263,8 @@ class Composite:
                 self._call_failed(event, inboxes, now)
                 return
             case ev.Command():
+                if event.verb is ev.Verb.AUTHORITY_ROTATE and self._rotation_refused(event):
+                    return
                 if event.service in inboxes:
                     inboxes[event.service].append(event)
                 else:
@@ -301,6 +305,27 @@ class Composite:
                 pass
         for inbox in inboxes.values():
             inbox.append(event)
+
+    def _rotation_refused(self, event: ev.Command) -> bool:
+        """The authority is everybody's: the other services must be as far as the one that is named.
+
+        Whether they are not, and the order is answered."""
+        signer = self._shortage.shortage.signer if self._shortage else None
+        if signer is None or event.parameters.get(FORCE) == "true":
+            return False
+        late = [
+            f"{pod} of {name}"
+            for name, part in self._parts.items()
+            if name != event.service
+            for pod in outdated(part.ledger, signer)
+        ]
+        if late:
+            text = (
+                f"the authority is that of all services, and {', '.join(late)} must be restarted"
+                " before the next step. Nothing was changed"
+            )
+            self._out.append(ef.Reply(event.id, 409, {"message": text}))
+        return bool(late)
 
     def _offers(self, offers: Iterable[Offer], inboxes: dict[str, list[ev.Event]]) -> None:
         by_role = {

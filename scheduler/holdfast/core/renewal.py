@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from holdfast.core.agenda import Agenda
 from holdfast.core.budget import too_many
 from holdfast.core.commands import Refused, restart_pod
-from holdfast.core.confidential import VALIDITY_SECONDS, Signer
+from holdfast.core.confidential import VALIDITY_SECONDS, Signer, Stage
 from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.effects import Decision, Effect
 from holdfast.core.ledger import Ledger
@@ -86,6 +86,39 @@ def outdated(ledger: Ledger, signer: Signer) -> list[str]:
         for name, pod in ledger.pods.items()
         if any(t.certified and t.certified.signer != signer.id and not t.dead for t in pod.tasks)
     ]
+
+
+def rotate(ledger: Ledger, signer: Signer | None, force: bool) -> str:
+    """What the operator is told of the next step on the way to another authority. Raises Refused.
+
+    Before it, every certificate has to be of the step before: or else tasks would not trust others.
+    """
+    if signer is None:
+        raise Refused(409, "no task here has a certificate; nothing was changed")
+    if signer.stage is None:
+        raise Refused(
+            409,
+            "the authority is one you gave (--tls-ca-certificate): change the file, and start the"
+            " scheduler again. Nothing was changed",
+        )
+    late = outdated(ledger, signer)
+    if late and not force:
+        raise Refused(
+            409,
+            f"{', '.join(late)} {'has a certificate' if len(late) == 1 else 'have certificates'} of"
+            " before the last step, and would not be trusted, or trust others, after the next."
+            " Nothing was changed. Restart what is named first, one after the other",
+        )
+    return _STEPS[signer.stage]
+
+
+_STEPS = {
+    Stage.ALONE: "step 1 of 3: there is a new authority, which tasks trust from their next launch"
+    " on; the old one still signs. Restart all instances with certificates, then rotate again",
+    Stage.COMING: "step 2 of 3: the new authority signs; the old one is still trusted. Restart all"
+    " instances with certificates, then rotate again",
+    Stage.FORMER: "step 3 of 3: the old authority is gone. Tasks forget it with their next launch",
+}
 
 
 def _steady(pod: Pod) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from holdfast.core.confidential import Signer
 from holdfast.core.uninstall_record import Uninstalling
 from holdfast.core.upkeep import Answered, Cordon
 from holdfast.plans.orders import Orders
@@ -58,7 +59,8 @@ class View:
 
     `deployed` is the configuration the whole service was last deployed under, `updating` whether
     there was one when the target was set; `files` are those operators stored, by name.
-    `verdicts` say what becomes of failed pod instances, `disaster` what is lost too much at once.
+    `verdicts` say what becomes of failed pod instances, `disaster` what is lost too much at once;
+    `signer` makes the certificates of tasks.
     """
 
     service: ServiceSpec
@@ -84,3 +86,4 @@ class View:
     paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     domains: Domains = USUAL_DOMAINS
     upkeep: Upkeep = field(default_factory=Upkeep)
+    signer: Signer | None = None

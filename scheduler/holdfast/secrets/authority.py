@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from holdfast.core.confidential import Signer
+from holdfast.core.confidential import Signer, Stage
 from holdfast_executor.confidential import Certificate
 
 AuthorityKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -42,12 +42,14 @@ class Issued:
 class Authority:
     """What signs (`chain[0]`) with what leads from it to the `roots` that tasks trust.
 
-    `chain` is empty of roots unless one of them signs itself.
+    `chain` is empty of roots unless one of them signs itself; `stage` is that of the scheduler's
+    own.
     """
 
     chain: tuple[x509.Certificate, ...]
     roots: tuple[x509.Certificate, ...]
     key: AuthorityKey = field(repr=False)
+    stage: Stage | None = None
 
     @property
     def signer(self) -> Signer:
@@ -55,7 +57,8 @@ class Authority:
         known = hashlib.sha256(self.chain[0].fingerprint(hashes.SHA256()))
         for print_ in sorted(root.fingerprint(hashes.SHA256()) for root in self.roots):
             known.update(print_)
-        return Signer(known.hexdigest()[:16], self.chain[0].not_valid_after_utc.timestamp())
+        ends = self.chain[0].not_valid_after_utc.timestamp()
+        return Signer(known.hexdigest()[:16], ends, self.stage)
 
     @property
     def intermediates(self) -> tuple[x509.Certificate, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from holdfast.core.confidential import Needs, Shortage
 from holdfast.secrets import forms
 from holdfast.secrets.authority import Authority
+from holdfast.secrets.own import OwnAuthority
 from holdfast.secrets.store import SecretStore, Unavailable
 from holdfast_executor.confidential import Secret
 from holdfast_executor.contract import TaskLaunch
@@ -27,12 +28,28 @@ class Delivery:
     def __init__(
         self,
         store: SecretStore | None,
-        authority: Authority | None,
+        authority: Authority | OwnAuthority | None,
         clock: Callable[[], datetime.datetime] = _now,
     ) -> None:
         self._store = store
-        self._authority = authority
+        self._own = authority if isinstance(authority, OwnAuthority) else None
+        self._given = None if isinstance(authority, OwnAuthority) else authority
         self._clock = clock
+
+    @property
+    def _authority(self) -> Authority | None:
+        return self._own.in_force if self._own else self._given
+
+    def rotate(self, signer: str, store: Callable[[Mapping[str, Any]], None]) -> None:
+        """Take the scheduler's own authority one step further, if that is the signer still.
+
+        `store` keeps the record of it; only then is it used.
+        """
+        if self._own is None or self._own.in_force.signer.id != signer:
+            return
+        advanced = self._own.advanced(self._clock())
+        store(advanced.to_record())
+        self._own = advanced
 
     def shortage(self, needs: Needs) -> Shortage:
         """What of the needs cannot be met now."""
@@ -45,8 +62,8 @@ class Delivery:
                 missing[path] = str(error)
         if not needs.certificates:
             return Shortage(missing)
-        signer = self._authority.signer if self._authority else None
-        return Shortage(missing, self._no_certificates(), signer)
+        authority = self._authority
+        return Shortage(missing, self._no_certificates(), authority.signer if authority else None)
 
     def _no_certificates(self) -> str:
         """Why no certificate can be made; "" when they can."""

@@ -8,15 +8,15 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from holdfast.core.confidential import needs
+from holdfast.core.confidential import AUTHORITY_PATH, needs
 from holdfast.secrets import authority
 from holdfast.secrets.authority import Authority, AuthorityError
 from holdfast.secrets.delivery import Delivery
+from holdfast.secrets.own import OwnAuthority
 from holdfast.secrets.store import SecretStore
 from holdfast.service.model import ServiceSpec
 from holdfast.state.store import Record, Store
 
-RECORD_PATH = "certificate-authority"
 KEY_VARIABLE = "HOLDFAST_STATE_KEY"
 LEAST_KEY = 32
 """Characters of a state key: 128 bits in hexadecimal."""
@@ -133,7 +133,7 @@ class SecretSettings:
         signer = None
         if later or needs(services.values()).certificates:
             try:
-                signer = self._authority(name, stored.get(RECORD_PATH), store, environment)
+                signer = self._authority(name, stored.get(AUTHORITY_PATH), store, environment)
             except AuthorityError as error:
                 raise SettingsError(
                     f"{error}. Tasks run on, and nothing was changed: no certificate can be made "
@@ -143,7 +143,7 @@ class SecretSettings:
 
     def _authority(
         self, name: str, record: Record | None, store: Store, environment: Mapping[str, str]
-    ) -> Authority | None:
+    ) -> Authority | OwnAuthority | None:
         now = datetime.datetime.now(datetime.UTC)
         if self.tls_ca_certificate and self.tls_ca_key:
             try:
@@ -157,12 +157,12 @@ class SecretSettings:
         if not keys:
             return None
         if record is None:
-            signer, used = authority.create(name, now), None
-        else:
-            signer, used = authority.from_record(record, keys, now)
-        if used != keys[0]:  # it is new, or the state key is being replaced
-            store.commit([(RECORD_PATH, authority.to_record(signer, keys[0]))])
-        return signer
+            own, anew = OwnAuthority.created(name, keys[0], now), True
+        else:  # perhaps the state key is being replaced
+            own, anew = OwnAuthority.from_record(name, record, keys, now)
+        if anew:
+            store.commit([(AUTHORITY_PATH, own.to_record())])
+        return own
 
     def _keys(self, environment: Mapping[str, str]) -> list[str]:
         """The state keys, the one to use first, then former ones."""

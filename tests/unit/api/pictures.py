@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from holdfast.core.confidential import Signer, Stage
 from holdfast.core.events import Verb
 from holdfast.core.view import Explanation, Quarantined, View
 from holdfast.engine import Answer
@@ -12,8 +13,9 @@ from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
-from holdfast.records import DestroyIntent, Pod, Port, Reservation, Retired, Task, Volume
+from holdfast.records import Certified, DestroyIntent, Pod, Port, Reservation, Retired, Task, Volume
 from holdfast.service.model import (
+    EncryptionType,
     Goal,
     PhaseSpec,
     PlanSpec,
@@ -22,6 +24,7 @@ from holdfast.service.model import (
     ServiceSpec,
     Strategy,
     TaskSpec,
+    TransportEncryptionSpec,
     VolumeSpec,
 )
 from holdfast.timing import Timer
@@ -179,6 +182,19 @@ def well() -> View:
         deployed="config-0",
         updating=True,
     )
+
+
+def with_certificates() -> View:
+    """Of two members with certificates one has that of an authority that signs no more."""
+    encryption = (TransportEncryptionSpec("tls", EncryptionType.TLS),)
+    member = replace(MEMBER, transport_encryption=encryption)
+    service = replace(SERVICE, pods=(replace(SERVICE.pods[0], tasks=(member,)),))
+    pods = {
+        "etcd-0": pod(0, task(certified=Certified(NOW, "new"))),
+        "etcd-1": pod(1, task(certified=Certified(NOW + 1, "old"))),
+    }
+    signer = Signer("new", NOW + 9, Stage.FORMER)
+    return replace(well(), configs={"config-1": service}, pods=pods, signer=signer)
 
 
 def ordered_destroyed(view: View, volume_id: str) -> View:

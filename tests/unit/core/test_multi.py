@@ -9,6 +9,7 @@ import pytest
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.conduct import Conduct
+from holdfast.core.confidential import Shortage, Signer, Stage
 from holdfast.core.discipline import Discipline
 from holdfast.core.events import Verb
 from holdfast.core.hosted import Hosted, hosted_to_json
@@ -416,3 +417,21 @@ def test_the_answer_of_a_disruption_check_reaches_whoever_asked() -> None:
     assert [(e.id, e.status) for e in effects if isinstance(e, ef.Reply)] == [("two", 200)]
     assert world.killed == ["node-0-server"]
     assert not world.step(ev.DisruptionAnswered(asked[0].id, "gone", True), after=0.1)
+
+
+def test_the_authority_of_all_waits_for_all(two: MultiWorld) -> None:
+    """The order goes to one service; what another one lacks is answered for it."""
+    old, new = Signer("old", 1e12, Stage.ALONE), Signer("new", 1e12, Stage.COMING)
+    path, record = next(
+        (path, record)
+        for path, record in two.store.load().items()
+        if path.startswith("team__two:pods/")
+    )
+    record["tasks"][0]["certified"] = [1e12, old.id]
+    two.store.commit([(path, record)])
+    two.start()
+    two.step(ev.ShortageChanged(Shortage(signer=new)))
+    assert two.command(Verb.AUTHORITY_ROTATE, "own", "one") == 409
+    assert "node-0 of /team/two must be restarted" in two.answer
+    two.step(ev.ShortageChanged(Shortage(signer=old)))
+    assert two.command(Verb.AUTHORITY_ROTATE, "own", "one") == 200

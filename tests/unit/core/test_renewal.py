@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.conduct import Conduct
-from holdfast.core.confidential import VALIDITY_SECONDS, Shortage, Signer
+from holdfast.core.confidential import VALIDITY_SECONDS, Shortage, Signer, Stage
 from holdfast.core.events import Verb
 from holdfast.core.renewal import due, outdated
 from holdfast.records import Certified, pod_from_json, pod_to_json
@@ -141,3 +142,49 @@ def test_what_is_dead_or_has_no_certificate_is_not_due() -> None:
     assert due(pod, OURS, 30 * DAY, later)
     bare = replace(pod, tasks=tuple(replace(t, certified=None) for t in pod.tasks))
     assert due(bare, OURS, 30 * DAY, later) == ""
+
+
+# -- another authority ------------------------------------------------------------------------
+
+
+def rotating(world: Renewing, **parts: Any) -> list[object]:
+    effects = world.step(ev.Command("c", Verb.AUTHORITY_ROTATE, "own", **parts))
+    (reply,) = [e for e in effects if isinstance(e, ef.Reply)]
+    world.answer = str(reply.body["message"])
+    return [reply.status, *(e for e in effects if isinstance(e, ef.RotateAuthority))]
+
+
+def test_each_step_waits_until_all_are_of_the_one_before() -> None:
+    world = Renewing(before=None)
+    world.again(Signer("1", 1e12, Stage.ALONE))
+    assert rotating(world) == [409]
+    assert "db-0, db-1, db-2 have certificates of before the last step" in world.answer
+    assert rotating(world, parameters={"force": "true"}) == [200, ef.RotateAuthority("1")]
+    for name in ("db-0", "db-1", "db-2"):
+        assert rotating(world) == [409]
+        assert world.order(Verb.POD_RESTART, name) == 200
+        world.until(world.well)
+    assert rotating(world) == [200, ef.RotateAuthority("1")]
+    assert "step 1 of 3" in world.answer
+    world.step(signed_by(Signer("2", 1e12, Stage.COMING)))
+    assert rotating(world) == [409]
+
+
+def test_who_cannot_be_reached_counts() -> None:
+    world = Renewing(before=None)
+    world.again(Signer("1", 1e12, Stage.COMING))
+    for name in ("db-0", "db-1"):
+        world.order(Verb.POD_RESTART, name)
+        world.until(world.well)
+    lost = next(a for a in world.agents.values() if any("db-2" in id_ for id_ in a.tasks))
+    world.lose(lost.number)
+    assert rotating(world) == [409]
+    assert "db-2 has a certificate of before" in world.answer
+
+
+def test_an_authority_of_the_operators_is_not_rotated() -> None:
+    world = Renewing()
+    assert rotating(world) == [409]
+    assert "--tls-ca-certificate" in world.answer
+    bare = World(build(task("a")))
+    assert bare.order(Verb.AUTHORITY_ROTATE, "own") == 409

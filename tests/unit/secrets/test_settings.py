@@ -7,7 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from holdfast.secrets.settings import RECORD_PATH, SecretSettings, SettingsError
+from holdfast.core.confidential import AUTHORITY_PATH
+from holdfast.secrets.settings import SecretSettings, SettingsError
 from holdfast.service.model import EncryptionType, Goal, PodSpec, TaskSpec, TransportEncryptionSpec
 from holdfast.state.memory import MemoryStore
 from tests.unit.core.offers import service
@@ -81,11 +82,11 @@ def test_the_authority_is_made_once_and_its_key_can_be_replaced() -> None:
         return found._authority
 
     first = opened(KEY)
-    record = store.load()[RECORD_PATH]
+    record = store.load()[AUTHORITY_PATH]
     assert opened(KEY).chain == first.chain
-    assert store.load()[RECORD_PATH] == record, "written once"
+    assert store.load()[AUTHORITY_PATH] == record, "written once"
     assert opened(f"{OTHER}\n{KEY}").chain == first.chain
-    assert store.load()[RECORD_PATH] != record
+    assert store.load()[AUTHORITY_PATH] != record
     assert opened(OTHER).chain == first.chain
     with pytest.raises(SettingsError, match=r"cannot be decrypted.*Tasks run on"):
         opened(KEY)
