@@ -276,7 +276,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (forgets_what_others_owe, {"I11"}, 0, "cassandra"),
     (lets_go_without_the_last_steps, {"I12"}, 0, "cassandra"),
     (asks_nobody_before_it_stops, {"I13"}, 0, None),
-    (keeps_a_yes_for_ever, {"I13"}, 0, None),
+    (keeps_a_yes_for_ever, {"I13"}, 60, None),
     (stops_without_looking_for_room, {"I14"}, 0, None),
 ]
 """Each bug with the invariants that see it, the seed to begin with, not much before the one where
