@@ -1,8 +1,7 @@
 """`holdfast plan`: what the scheduler does and waits for, and the operator's word on it."""
 
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -13,12 +12,10 @@ from holdfast_cli.connection import Connection, Reply
 from holdfast_cli.output import Shown
 from holdfast_cli.preview import preview
 from holdfast_cli.service import HEALTH_STATUSES
-from holdfast_cli.trees import line, tree
+from holdfast_cli.trees import hints, line, tree
 
 ORDER_STATUSES = (200, 208)
 """Done, or nothing to do."""
-BUILT_IN = frozenset({"deploy", "recovery", "decommission"})
-"""Plans that begin by themselves; all others are started by an operator."""
 
 
 @click.group()
@@ -78,33 +75,8 @@ def _show(name: str, body: Mapping[str, Any]) -> None:
     output.show(tree(name, body))
     for error in body["errors"]:
         output.show(line("", "ERROR", error))
-    for number, hint in enumerate(_hints(name, body)):
+    for number, hint in enumerate(hints(name, body)):
         click.echo(hint if number else f"\n{hint}")
-
-
-def _hints(name: str, body: Mapping[str, Any]) -> Iterator[str]:
-    """What waits for an operator, each with the command that lets it go."""
-    if body["status"] == "COMPLETE":
-        return
-    steps = [step for phase in body["phases"] for step in phase["steps"]]
-    if body["interrupted"] and name not in BUILT_IN:
-        yield f"{name} waits to be started: {_command('start', name)}"
-        if any(step["status"] != "PENDING" for step in steps):
-            yield f"To go on where it is: {_command('resume', name)}"
-    elif body["interrupted"]:
-        yield f"{name} is interrupted. To let it go on: {_command('resume', name)}"
-    for phase in body["phases"]:
-        held = [step["name"] for step in phase["steps"] if step["status"] == "WAITING"]
-        if phase["interrupted"] and phase["status"] != "COMPLETE":
-            resume = _command("resume", name, phase["name"])
-            yield f"{phase['name']} is interrupted. To let it go on: {resume}"
-        elif held:
-            resume = _command("resume", name, phase["name"])
-            yield f"Held back as canaries: {', '.join(held)}. To let the first go: {resume}"
-
-
-def _command(verb: str, *names: str) -> str:
-    return shlex.join(["holdfast", "plan", verb, *names])
 
 
 # -- orders -----------------------------------------------------------------------------------

@@ -66,17 +66,17 @@ class Lines:
 
     name: str
     last: Plan | None = None
-    trouble: str | None = None
+    note: str = ""
 
-    def update(self, plan: Plan, trouble: str | None, _seconds: float) -> None:
+    def update(self, plan: Plan, note: str, _seconds: float) -> None:
         if self.last is None:
             self._print(f"{self.name} {_told(plan)}")
         else:
             for line in changes(self.last, plan):
                 self._print(f"{self.name} {line}")
-        if trouble and trouble != self.trouble:
-            self._print(trouble)
-        self.last, self.trouble = plan, trouble
+        if note and note != self.note:
+            self._print(note)
+        self.last, self.note = plan, note
 
     def _print(self, text: str) -> None:
         click.echo(f"{datetime.now():%H:%M:%S} {text}")
@@ -89,7 +89,7 @@ class Documents:
 
     last: Plan | None = None
 
-    def update(self, plan: Plan, _trouble: str | None, _seconds: float) -> None:
+    def update(self, plan: Plan, _note: str, _seconds: float) -> None:
         if plan != self.last:
             click.echo(json.dumps(plan, ensure_ascii=False))
             sys.stdout.flush()
@@ -105,7 +105,7 @@ class Live:
     done_before: int | None = None
     since: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
 
-    def update(self, plan: Plan, trouble: str | None, seconds: float) -> None:
+    def update(self, plan: Plan, note: str, seconds: float) -> None:
         from rich.console import Group
         from rich.text import Text
 
@@ -113,8 +113,8 @@ class Live:
         if self.done_before is None:
             self.done_before = done
         parts = [self.draw(self._timed(plan, seconds)), self._bar(done, of, seconds)]
-        if trouble:
-            parts.append(Text(trouble, "yellow"))
+        if note:
+            parts.append(Text(note, "yellow"))
         self.screen.update(Group(*parts), refresh=True)
 
     def _bar(self, done: int, of: int, seconds: float) -> "RenderableType":
@@ -169,7 +169,7 @@ def watch(
     with _screen(draw, name, as_json) as shown:
         while True:
             seconds = monotonic() - begun
-            shown.update(plan, trouble, seconds)
+            shown.update(plan, trouble or "\n".join(watched.hints(plan)), seconds)
             if not trouble and _over(name, plan):
                 return
             if timeout is not None and seconds >= timeout:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec
 
@@ -10,11 +10,12 @@ import click
 
 from holdfast_cli import output
 from holdfast_cli.connection import Connection, Reply
-from holdfast_cli.trees import tree
+from holdfast_cli.trees import hints, tree
 
 P = ParamSpec("P")
 Plan = Mapping[str, Any]
 
+RECOVERY = "recovery"
 PLAN_STATUSES = (200, 202, 417)
 """Complete, under way, with errors: all are answers."""
 
@@ -29,11 +30,15 @@ timeout_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is followed: `read` tells how far it is, `look` the commands that tell more."""
+    """What is followed: `read` tells how far it is, `look` the commands that tell more.
+
+    `hints` are what in it waits for an operator.
+    """
 
     name: str
     read: Callable[[], Plan]
     look: str
+    hints: Callable[[Plan], Iterable[str]]
 
 
 def plan(api: Connection, name: str, *below: str) -> Watched:
@@ -43,7 +48,8 @@ def plan(api: Connection, name: str, *below: str) -> Watched:
         found: Plan = api.get(*below, "plans", name, good=PLAN_STATUSES).data
         return found
 
-    return Watched(name, read, f"`holdfast plan show {name}` and `holdfast explain`")
+    look = f"`holdfast plan show {name}` and `holdfast explain`"
+    return Watched(name, read, look, lambda body: hints(name, body))
 
 
 def instance(api: Connection, pod: str) -> Watched:
@@ -51,7 +57,7 @@ def instance(api: Connection, pod: str) -> Watched:
     seen: dict[str, Plan] = {}
 
     def read() -> Plan:
-        recovery = api.get("plans", "recovery", good=PLAN_STATUSES).data
+        recovery = api.get("plans", RECOVERY, good=PLAN_STATUSES).data
         state = api.get("pod", pod, "status").data
         now = {each["name"]: each for each in recovery["phases"] if _is_of(each, pod)}
         # A phase is gone from the plan once it is complete.
@@ -67,7 +73,8 @@ def instance(api: Connection, pod: str) -> Watched:
             "phases": [*seen.values(), *waits],
         }
 
-    return Watched(pod, read, f"`holdfast pod status {pod}` and `holdfast explain {pod}`")
+    look = f"`holdfast pod status {pod}` and `holdfast explain {pod}`"
+    return Watched(pod, read, look, lambda body: hints(RECOVERY, body))
 
 
 def _is_of(phase: Plan, pod: str) -> bool:
@@ -83,7 +90,13 @@ def _waiting(instance: Mapping[str, Any]) -> Plan:
     """For what no phase of the recovery plan is about, such as the end of the first deployment."""
     status = instance["state"].upper()
     step = {"name": instance["name"], "status": status, "message": instance["reason"] or ""}
-    return {"name": instance["name"], "strategy": "serial", "status": status, "steps": [step]}
+    return {
+        "name": instance["name"],
+        "strategy": "serial",
+        "status": status,
+        "interrupted": False,
+        "steps": [step],
+    }
 
 
 def follow(watched: Watched, timeout: float | None, as_json: bool) -> None:

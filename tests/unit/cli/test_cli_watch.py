@@ -19,7 +19,7 @@ from holdfast_cli.errors import NotFound, Unreachable
 from holdfast_cli.trees import tree
 from holdfast_cli.watched import Plan as ShownPlan
 from holdfast_cli.watched import Watched
-from tests.unit.api.pictures import Source, answered, plan, pod, step, task, well
+from tests.unit.api.pictures import Source, answered, canary, plan, pod, step, task, well
 from tests.unit.cli.test_cli_start import on_terminal
 
 Run = Callable[..., Result]
@@ -97,6 +97,15 @@ def test_an_order_is_followed_to_its_end(
     assert first.endswith("deploy IN_PROGRESS, 1 of 3 steps complete")
     assert last.endswith("deploy COMPLETE, 3 of 3 steps complete")
     assert len(source.commands) == 1
+
+
+def test_what_waits_for_an_operator_is_told_once(run: Run, then: Then) -> None:
+    then(canary(0), canary(0), DONE)
+    lines = run("plan", "resume", "deploy", "etcd", "--watch").stdout.splitlines()
+    assert [line.split(" ", 1)[1] for line in lines if "canaries" in line] == [
+        "Held back as canaries: etcd-1:[member]. To let the first go:"
+        " holdfast plan resume deploy etcd"
+    ]
 
 
 def test_with_json_the_answer_to_the_order_is_the_first_line(run: Run, then: Then) -> None:
@@ -202,7 +211,7 @@ def test_a_scheduler_that_restarts_is_waited_for(
         plan: ShownPlan = answer.data
         return plan
 
-    deploy = Watched("deploy", read, "")
+    deploy = Watched("deploy", read, "", lambda _body: ())
     watch.watch(deploy, lambda body: tree("deploy", body), None, False)
     told = capsys.readouterr().out
     assert told.count("No scheduler answers. Asking on.") == 1
@@ -223,7 +232,9 @@ def test_a_plan_that_is_no_more(
         raise NotFound("There is no such plan.")
 
     def follow() -> None:
-        watch.watch(Watched(name, read, ""), lambda body: tree(name, body), None, False)
+        watch.watch(
+            Watched(name, read, "", lambda _body: ()), lambda body: tree(name, body), None, False
+        )
 
     if name == "decommission":
         follow()
@@ -244,8 +255,8 @@ def test_on_a_terminal_steps_bar_and_times_are_drawn(url: str, source: Source) -
     first, second, third = (reply.data for reply in bodies(url, source, BEGUN, BEGUN, NEXT))
     with Screen(console=console, auto_refresh=False) as screen:
         live = watch.Live(lambda body: tree("deploy", body), screen)
-        live.update(first, None, 0)
-        live.update(second, None, 40)
+        live.update(first, "", 0)
+        live.update(second, "", 40)
         assert "for 40 s" in file.getvalue()
         assert "1 of 3 steps, 40 s" in file.getvalue()
         live.update(third, "No scheduler answers.", 60)
