@@ -232,9 +232,8 @@ def test_a_plan_that_is_no_more(
         raise NotFound("There is no such plan.")
 
     def follow() -> None:
-        watch.watch(
-            Watched(name, read, "", lambda _body: ()), lambda body: tree(name, body), None, False
-        )
+        watched = Watched(name, read, "", lambda _body: ())
+        watch.watch(watched, lambda body: tree(name, body), None, False)
 
     if name == "decommission":
         follow()
