@@ -17,11 +17,12 @@ class Layer(StrEnum):
     MASTER = "master"
     ZOOKEEPER = "zookeeper"
     SCHEDULER = "scheduler"
+    CLOCK = "clock"
     ORDER = "order"
     DATA = "data"
 
 
-MEMBERS_ALONE: Final = frozenset({Layer.MASTER, Layer.ZOOKEEPER, Layer.SCHEDULER})
+MEMBERS_ALONE: Final = frozenset({Layer.MASTER, Layer.ZOOKEEPER, Layer.SCHEDULER, Layer.CLOCK})
 """What may fail while the data of one member is gone: nothing that other members need."""
 
 

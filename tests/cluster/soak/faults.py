@@ -9,11 +9,12 @@ from holdfast_playground import faults, processes
 from holdfast_playground.errors import PlaygroundError
 from tests.cluster.running_service import SESSION_SECONDS
 from tests.cluster.soak.acts import Act, Begun, Layer
-from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service
+from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service, set_clock
 
 UNREACHABLE_SECONDS: Final = SPEC.ping_timeout_seconds * (SPEC.max_ping_timeouts + 1) + 1.0
 SHORT: Final = (0.0, 3.0)
 REPLACED_SECONDS: Final = 60.0
+HOURS: Final = 7200.0
 
 
 def _short(rng: Random) -> float:
@@ -297,6 +298,17 @@ def _parted(ground: Ground, rng: Random, addresses: list[str]) -> Begun:
     return Begun("of etcd", hold, lambda: network.rejoin(member))
 
 
+def clock_set(ground: Ground, rng: Random) -> Begun:
+    """Of a service's schedulers, by hours; then set right again."""
+    hold = rng.uniform(1, 6)
+    ahead = rng.choice((-HOURS, HOURS))
+    service = rng.choice(ground.services)
+    set_clock(service.clock, ahead)
+    return Begun(
+        f"of {service.name} by {ahead / 3600:+g} h", hold, lambda: set_clock(service.clock, 0)
+    )
+
+
 FAULTS: Final = (
     Act("kill an agent's process", Layer.AGENT, agent_process_killed),
     Act("freeze an agent's process", Layer.AGENT, agent_process_frozen),
@@ -324,4 +336,5 @@ FAULTS: Final = (
     Act("kill all schedulers", Layer.SCHEDULER, all_schedulers_killed),
     Act("part a scheduler from ZooKeeper", Layer.SCHEDULER, scheduler_without_zookeeper),
     Act("part a scheduler from masters", Layer.SCHEDULER, scheduler_without_masters),
+    Act("set a scheduler's clock", Layer.CLOCK, clock_set),
 )

@@ -61,6 +61,7 @@ class Service:
     name: str
     schedulers: list[Scheduler]
     load: Load
+    clock: Path
     away: set[int] = field(default_factory=set)
 
     def tend(self) -> None:
@@ -276,8 +277,14 @@ def ground(folder: Path, say: Callable[[str], None], pause: float) -> Iterator[G
         addresses = [ips[number] for number in ETCD_AGENTS]
         made = Ground(
             cluster,
-            Service("etcd", etcd, Load(lambda: EtcdStore(addresses), pause)),
-            Service("redis", redis, Load(lambda: RedisStore([ips[REDIS_AGENT]]), pause)),
+            Service(
+                *("etcd", etcd, Load(lambda: EtcdStore(addresses), pause)),
+                clock=folder / "etcd-clock",
+            ),
+            Service(
+                *("redis", redis, Load(lambda: RedisStore([ips[REDIS_AGENT]]), pause)),
+                clock=folder / "redis-clock",
+            ),
             say,
         )
         made.wait_well(180, writes=0)
@@ -296,7 +303,17 @@ def _scheduler(cluster: Cluster, name: str, folder: Path, **more: Any) -> Schedu
     client = more.get("client")
     logs = folder / f"{name}-{client}" if client else folder / name
     logs.mkdir()
-    return Scheduler(cluster, SERVICES / name / "svc.yml", logs, **more)
+    clock = folder / f"{name}-clock"
+    set_clock(clock, 0)
+    program = ("tests.cluster.stepped_clock", str(clock))
+    return Scheduler(cluster, SERVICES / name / "svc.yml", logs, program=program, **more)
+
+
+def set_clock(file: Path, ahead: float) -> None:
+    """Set the clock of a service's schedulers, in seconds ahead of this machine's; all at once."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(str(ahead))
+    fresh.replace(file)
 
 
 def _etcd(ips: Mapping[int, str]) -> dict[str, str]:
