@@ -95,6 +95,13 @@ async def answered(future: "Future[Answer]", order: str, seconds: float) -> Answ
             " unless it is restarted before that. Tasks run on. Look at the pod, volume or plan"
             " before you ask again."
         ) from None
+    except asyncio.CancelledError:
+        # The server has waited long enough for requests to end, and gives this one up.
+        raise Unanswered(
+            f"The scheduler is stopping, and it is not known whether `{order}` was stored. If it"
+            " was, the next one carries it out. Tasks run on. Look at the pod, volume or plan"
+            " before you ask again."
+        ) from None
     try:
         return future.result(0)
     except CancelledError:
