@@ -9,15 +9,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 from urllib.parse import quote
 
 import click
 
 from holdfast_cli import cosmos
-from holdfast_cli.connection import DEFAULT_URL, Access, Connection
+from holdfast_cli.connection import CONNECT_SECONDS, DEFAULT_URL, Access, Connection
 from holdfast_cli.cosmos import Cosmos
-from holdfast_cli.errors import Unreachable
+from holdfast_cli.errors import Failure, Unreachable
 from holdfast_cli.exchanges import show_exchanges
 from holdfast_cli.main import PLAYGROUND
 from holdfast_cli.main import main as holdfast
@@ -122,12 +123,44 @@ class _Detached(Connection):
         raise Unreachable("No cluster is attached: run `dcos cluster setup` or `attach`.")
 
 
+class _Attached(Connection):
+    """The way through Admin Router, which has other services when it has not this one."""
+
+    def __init__(self, cluster: str, name: str, access: Access) -> None:
+        super().__init__(f"{cluster}/service/{quote(name)}", access)
+        self._cluster = cluster
+        self._name = name
+
+    def _stranger(self, method: str, url: str, status: int) -> Failure:
+        told = super()._stranger(method, url, status)
+        near = get_close_matches(self._name, self._services(), n=1)
+        return Unreachable(f"{told.message} Did you mean --name={near[0]}?") if near else told
+
+    def _services(self) -> list[str]:
+        """Names of the active frameworks, none where Mesos does not tell them."""
+        import requests
+
+        try:
+            answer = requests.get(
+                f"{self._cluster}/mesos/state-summary",
+                headers=self._access.headers,
+                timeout=CONNECT_SECONDS,
+                verify=self._access.verify,
+                auth=lambda prepared: prepared,  # nothing of ~/.netrc
+            )
+            summary = answer.json()
+        except (requests.RequestException, ValueError):
+            return []  # it is advice, beside an error that is told in any case
+        frameworks = summary.get("frameworks", ()) if isinstance(summary, dict) else ()
+        return [str(one["name"]).strip("/") for one in frameworks if one["active"]]
+
+
 def connection(name: str, environment: Mapping[str, str]) -> Connection:
     """The way to a service through Admin Router."""
     cluster = _cluster(environment)
     if not cluster:
         return _Detached()
-    return Connection(f"{cluster}/service/{quote(name.strip('/'))}", _access(environment))
+    return _Attached(cluster, name.strip("/"), _access(environment))
 
 
 def package_service(name: str, environment: Mapping[str, str]) -> Cosmos | None:

@@ -123,6 +123,29 @@ def test_what_admin_router_says_is_told_from_what_the_scheduler_says(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("summary", "advice"),
+    [
+        (b'{"frameworks": [{"name": "/team/etcd", "active": true}]}', "mean --name=team/etcd?\n"),
+        (b'{"frameworks": [{"name": "/team/etcd", "active": false}]}', "service: --name=NAME.\n"),
+        (b'{"frameworks": [{"name": "kafka", "active": true}]}', "service: --name=NAME.\n"),
+        (b"<html>", "service: --name=NAME.\n"),
+        (b"[]", "service: --name=NAME.\n"),
+    ],
+)
+def test_an_unknown_service_is_answered_with_the_nearest_of_the_cluster(
+    router: WebServer, summary: bytes, advice: str
+) -> None:
+    router.status, router.body = 404, STATUS_TEXT.encode()
+    router.pages = {"/mesos/state-summary": summary}
+    done = plugin(
+        "holdfast", "pod", "list", "--name=team/ectd", DCOS_URL=router.url, DCOS_ACS_TOKEN="t0ken"
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith(advice)
+    assert asked(router)[-1] == ("/mesos/state-summary", "token=t0ken")
+
+
 def test_without_a_cluster() -> None:
     done = plugin("holdfast", "endpoints")
     assert done.returncode == 3

@@ -17,12 +17,14 @@ class Asked(NamedTuple):
 
 @dataclass
 class WebServer:
-    """What every request is answered with, and what was asked so far."""
+    """What every request is answered with, but for those at the paths in `pages`, and what was
+    asked so far."""
 
     url: str = ""
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pages: Mapping[str, bytes] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
 
@@ -35,12 +37,14 @@ def answering(tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             told.asked.append(Asked(self.path, dict(self.headers), body))
-            self.send_response(told.status)
+            page = told.pages.get(self.path)
+            content = told.body if page is None else page
+            self.send_response(told.status if page is None else 200)
             for name, value in told.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told.body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(told.body)
+            self.wfile.write(content)
 
         do_POST = do_GET
 
