@@ -217,6 +217,26 @@ def test_an_operator_who_insists_is_obeyed_at_once() -> None:
     assert world.killed == ["db-0-node"]
 
 
+def test_whoever_insists_on_a_restart_overrules_the_step_that_waits() -> None:
+    world = updating()
+    world.tell(False, "not now")
+    assert world.order(ev.Verb.POD_RESTART, "db-0", parameters={"force": "true"}) == 200
+    world.settle(4)
+    assert world.names_launched() == ["db-0-node"]
+    assert list(world.steps().values()) == [Status.COMPLETE, Status.PENDING]
+
+
+def test_whoever_insists_on_a_restart_overrules_the_end_that_waits() -> None:
+    spec = guarded(2, allow_decommission=True)
+    world = world_of(spec)
+    world.start(with_pod(spec, count=1))
+    world.settle(2)
+    assert world.order(ev.Verb.POD_RESTART, "db-1", parameters={"force": "true"}) == 200
+    world.settle(4)
+    assert "db-1" not in world.core.ledger.pods
+    assert world.launched == []
+
+
 def test_an_order_about_what_does_not_run_needs_no_yes() -> None:
     world = world_of(guarded())
     world.behaviour["node"] = (TaskState.FAILED,)
