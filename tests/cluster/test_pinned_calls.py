@@ -3,9 +3,10 @@
 tests/simulation/README.md says which test is about which assumption.
 """
 
+import getpass
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,39 @@ def test_without_cpus_and_memory_a_volume_is_not_offered(framework: RawFramework
     framework.told("t1", "KILLED")
     found = framework.offer(lambda offer: bool(volumes(offer)))
     framework.accept(found, operations.destroy([volume]))
+
+
+def test_each_role_has_its_own_offers_filters_and_reservations(framework: RawFramework) -> None:
+    mine, other = framework.role, f"{framework.role}-other"
+    reserve = operations.reserve([framework.reserved("cpus", 0.5)])
+    framework.accept(framework.offer(), reserve)
+    take_roles(framework, [mine, other])
+    held = framework.offer(lambda offer: offer.role == mine and amount(offer, "cpus", True) > 0)
+    framework.send(calls.decline([held.id], 3600.0))
+    offer = framework.offer(lambda offer: offer.role == other)
+    assert amount(offer, "cpus", reserved=True) == 0
+    take_roles(framework, [mine])
+    framework.hears("rescinded", offer.id)
+    take_roles(framework, [mine, other], suppressed=[other])
+    framework.nothing_offered()
+    framework.send(calls.revive([other]))
+    offer = framework.offer()
+    assert offer.role == other
+    framework.send(calls.suppress([other]))
+    framework.send(calls.decline([offer.id], 0.0))
+    framework.nothing_offered()
+    framework.send(calls.revive([mine]))
+    assert framework.offer().role == mine
+
+
+def take_roles(
+    framework: RawFramework, roles: Sequence[str], suppressed: Sequence[str] = ()
+) -> None:
+    """UPDATE_FRAMEWORK."""
+    info = calls.framework_info(
+        framework.role, roles=roles, user=getpass.getuser(), principal=framework.role
+    )
+    framework.send(calls.update_framework(info, framework.id, suppressed))
 
 
 # -- operations -----------------------------------------------------------------------------------
