@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from holdfast.mesos.messages import AgentFeatures
+from holdfast_executor.volume_locks import PATIENCE
 from tests.simulation import resources
 from tests.simulation.clock import START, Clock
 from tests.simulation.machine import Executor, Task, Updates, Volume, label_of
@@ -252,6 +253,20 @@ class Agent:
         self.wipe()
         self._clock.after(RECOVERY_SECONDS, lambda: self._end_orphans(left))
 
+    def lose_tasks(self, seconds: float) -> None:
+        """The agent loses what it ran, while it is down, and not what is reserved.
+
+        It will be another one with the same volumes. The executors end that much later.
+        """
+        self._log(f"{self.hostname} forgets what it ran")
+        left = list(self.executors.values())
+        self.orphans += left
+        self.executors.clear()
+        self.tasks.clear()
+        self._ids += 1
+        self.id = f"agent-{self.number}.{self._ids}"
+        self._clock.after(seconds, lambda: self._end_orphans(left))
+
     def _end_orphans(self, left: list[Executor]) -> None:
         self.orphans = [executor for executor in self.orphans if executor not in left]
 
@@ -310,7 +325,10 @@ class Agent:
         executor.tasks[task.id] = task
         self.tasks[task.id] = task
         if executor.registered and not executor.exiting:
-            self._begin(executor, task)
+            if executor.waits:
+                self._lock_volumes(executor, self._clock.now + PATIENCE)
+            else:
+                self._begin(executor, task)
 
     def _drop(self, info: Json, pod: str) -> None:
         id_ = info["task_id"]["value"]
@@ -337,7 +355,9 @@ class Agent:
         self._clock.after(self._clock.between(0.1, 5.0), lambda: self._killed(alive))
 
     def _killed(self, task: Task) -> None:
-        if self._runs(task):
+        executor = self.executors.get(task.executor_id)
+        waits = executor is not None and executor.waits and not task.terminal
+        if self._runs(task) or (waits and self.tasks.get(task.id) is task):
             self.end_task(task, "TASK_KILLED")
 
     def acknowledge(self, task_id: str, uuid: str) -> None:
@@ -362,10 +382,25 @@ class Agent:
             self.fail_launches -= 1
             self.end_executor(executor, "REASON_CONTAINER_LAUNCH_FAILED")
             return
-        executor.registered = True
-        for task in list(executor.tasks.values()):
-            if not task.terminal:
+        executor.registered = executor.waits = True
+        self._lock_volumes(executor, self._clock.now + PATIENCE)
+
+    def _lock_volumes(self, executor: Executor, deadline: float) -> None:
+        """The executor starts its tasks once no other has its volumes, or fails them."""
+        here = self.executors.get(executor.id) is executor
+        if not here or executor.exiting or not executor.waits:
+            return
+        taken = {volume for orphan in self.orphans for volume in orphan.volumes}
+        open_tasks = [task for task in executor.tasks.values() if not task.terminal]
+        if taken.isdisjoint(executor.volumes):
+            executor.waits = False
+            for task in open_tasks:
                 self._begin(executor, task)
+        elif self._clock.now >= deadline:
+            for task in open_tasks:
+                self.end_task(task, "TASK_FAILED")
+        else:
+            self._clock.after(1.0, lambda: self._lock_volumes(executor, deadline))
 
     def _begin(self, executor: Executor, task: Task) -> None:
         task.alive = True

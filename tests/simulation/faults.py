@@ -17,7 +17,8 @@ KINDS: dict[str, Callable[[World, int], None]] = SCHEDULER | MACHINES | ORDERS
 """All switches. A seed turns each of them on or off."""
 
 UNINSTALLED = 0.08
-"""The share of runs that end with the service uninstalled."""
+FORGOTTEN = 0.08
+"""The share of runs that end with the service uninstalled, and in which an agent forgets tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def switched_on(seed: int) -> dict[str, float]:
     """
     chance = random.Random(f"switches {seed}")
     share = chance.choice((0.05, 0.15, 0.4, 0.8))
-    usual = sorted(KINDS.keys() - {"uninstall"})
+    usual = sorted(KINDS.keys() - {"uninstall", "forget_tasks"})
     on = [kind for kind in usual if chance.random() < share] or chance.sample(usual, 2)
     return {kind: chance.uniform(0.05, 1.0) for kind in on}
 
@@ -65,4 +66,8 @@ def plan(seed: int) -> list[Fault]:
     if chance.random() < UNINSTALLED:  # the later faults meet it
         at = round(chance.uniform(until / 3, until), 2)
         faults.append(Fault(at, "uninstall", chance.randrange(10_000)))
+    forgotten = random.Random(f"forgotten {seed}")
+    if forgotten.random() < FORGOTTEN:
+        at = round(forgotten.uniform(0.5, until), 2)
+        faults.append(Fault(at, "forget_tasks", forgotten.randrange(10_000)))
     return sorted(faults, key=lambda fault: fault.at)

@@ -129,7 +129,7 @@ class Judge:
 
     def executor_started(self, agent: Agent, executor: Executor) -> None:
         for volume in executor.volumes:
-            for other in (*agent.executors.values(), *agent.orphans):
+            for other in agent.executors.values():
                 if other is not executor and volume in other.volumes:
                     self.violate("I2", f"{executor.id} and {other.id} both have volume {volume}")
         for elsewhere in self.agents:
@@ -137,7 +137,8 @@ class Judge:
                 if other is not executor and other.pod == executor.pod:
                     self._second_incarnation(executor, agent, other, elsewhere)
             for orphan in elsewhere.orphans:
-                if orphan.pod == executor.pod:
+                apart = set(orphan.volumes).isdisjoint(executor.volumes)
+                if orphan.pod == executor.pod and executor.volumes and apart:
                     self._beside_an_orphan(executor, agent, orphan)
         self._place(executor, agent)
         linux_info = executor.info.get("container", {}).get("linux_info", {})
@@ -188,6 +189,9 @@ class Judge:
     def tasks_running(self, agent: Agent, executor: Executor) -> None:
         """The executor's tasks are about to write to its volumes."""
         volumes = frozenset(executor.volumes)
+        for orphan in agent.orphans:
+            if not volumes.isdisjoint(orphan.volumes):
+                self.violate("I2", f"{executor.id} writes to the volumes of the orphan {orphan.id}")
         for id_ in volumes:
             there = agent.volumes[id_]
             if self._data.setdefault(id_, there) is not there:

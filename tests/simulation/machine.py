@@ -52,6 +52,8 @@ class Task:
 
 @dataclass(slots=True)
 class Executor:
+    """An executor and its tasks; it `waits` while another has its volumes locked."""
+
     id: str
     pod: str
     resources: Bag
@@ -59,6 +61,7 @@ class Executor:
     info: Json
     tasks: dict[str, Task] = field(default_factory=dict)
     registered: bool = False
+    waits: bool = False
     began: float = 0.0
     exiting: bool = False
 

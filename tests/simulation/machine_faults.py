@@ -99,6 +99,15 @@ def wipe_meta(world: World, pick: int) -> None:
         world.clock.after(seconds_of(pick, 0.5, 100.0), agent.start_process)
 
 
+def forget_tasks(world: World, pick: int) -> None:
+    """The agent loses what it runs, and nothing else: its tasks live on next to their volumes."""
+    agent = world.agents[pick % len(world.agents)]
+    if agent.process:
+        agent.stop_process()
+        agent.lose_tasks(seconds_of(pick // 7, 1.0, 400.0))
+        world.clock.after(seconds_of(pick, 0.5, 60.0), agent.start_process)
+
+
 def link_reset(world: World, pick: int) -> None:
     """The connection of agent and master breaks, and with it what was on its way is lost."""
     world.agents[pick % len(world.agents)].reset_link()
@@ -163,6 +172,7 @@ MACHINES: dict[str, Callable[[World, int], None]] = {
         power_loss_new_id,
         wipe,
         wipe_meta,
+        forget_tasks,
         removed,
         gone_while_cut,
         task_crash,
