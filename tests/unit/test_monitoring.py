@@ -14,6 +14,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from holdfast.api.metrics import Metrics
+from holdfast.core.confidential import Signer
 from holdfast.core.tally import tally
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.derive import BUILT_IN
@@ -38,7 +39,12 @@ def told() -> set[str]:
     service = replace(SERVICE, pods=(replace(SERVICE.pods[0], tasks=(certified,)),))
     counted = ["offers.received", "operation.launch", "declines.short", "declines.long"]
     counted += [f"task_status.{state.lower()}" for state in TaskState]
-    view = replace(well(), configs={"config-1": service}, counters=dict.fromkeys(counted, 1))
+    view = replace(
+        well(),
+        configs={"config-1": service},
+        counters=dict.fromkeys(counted, 1),
+        signer=Signer("id", 1.0),
+    )
     metrics = Metrics(lambda: [view], lambda: Vitals(True, 1.0))
     families = text_string_to_metric_families(metrics.text().decode())
     return {sample.name for family in families for sample in family.samples}

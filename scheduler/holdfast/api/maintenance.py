@@ -40,14 +40,14 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
     @router.get("/maintenance/check", tags=["maintenance"], responses=checked)
     async def check_maintenance(hosts: Hosts = None) -> Response:
         """Whether these hosts may be taken down together now; changes nothing."""
-        return as_json(check_body(source.view, _names(hosts)))
+        return as_json(check_body(source.view, host_names(hosts)))
 
     planned: Responses = {200: ok(shapes.MaintenancePlanBody), 400: BAD_REQUEST}
 
     @router.get("/maintenance/plan", tags=["maintenance"], responses=planned)
     async def plan_maintenance(hosts: Hosts = None) -> Response:
         """In which order these hosts can be serviced; changes nothing."""
-        return as_json(plan_body(source.view, _names(hosts)))
+        return as_json(plan_body(source.view, host_names(hosts)))
 
     ordered: Responses = {
         200: done("Stored; it will happen", "10.0.0.7 is in maintenance: hello-0 will be stopped"),
@@ -70,7 +70,8 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
         return as_json(answer.body, answer.status)
 
 
-def _names(hosts: str | None) -> list[str]:
+def host_names(hosts: str | None) -> list[str]:
+    """The hosts of a query, each once. Raises HTTPException when there is none."""
     names = [name.strip() for name in (hosts or "").split(",") if name.strip()]
     if not names:
         raise HTTPException(400, "Name the hosts: ?hosts=10.0.0.7,10.0.0.8. Nothing was changed.")

@@ -133,6 +133,9 @@ def _add_service(families: _Families, view: View, now: float) -> None:
             expires = certificate_expiry(view.configs, instance.type, task)
             if expires is not None and task.live:
                 gauge(CERTIFICATE, text, expires, pod_instance=name, task=task.name)
+    if view.signer is not None:
+        text = "When the authority that signs certificates of tasks ends, since the epoch"
+        gauge("certificate_authority_expiry_timestamp_seconds", text, view.signer.ends)
     text = "Reserved resources, volumes or other, that no record explains"
     gauge("quarantined", text, len(view.quarantined))
 

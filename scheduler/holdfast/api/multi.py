@@ -33,6 +33,7 @@ from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.multi_bodies import SERVICE_BODY, given_service
+from holdfast.api.multi_overview import add_overview
 from holdfast.api.names import Unknown
 from holdfast.api.orphan_routes import AskMaster, no_master
 from holdfast.api.page import HEADERS, services_page
@@ -178,6 +179,12 @@ def framework_app(
     router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
     _add_services(router, source, framework, answer_seconds)
     _add_uninstall(router, source, framework)
+    add_overview(
+        router,
+        lambda: source.view.services,
+        lambda verb, host, name: source.command(verb, host, by=caller.get(), service=name),
+        answer_seconds,
+    )
     _add_monitoring(router, source, vitals)
     add_events(router, source)
     add_artifacts(router, artifacts)

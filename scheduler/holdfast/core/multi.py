@@ -6,7 +6,7 @@ commit. The cores know nothing of each other.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from holdfast.core import effects as ef
@@ -16,45 +16,32 @@ from holdfast.core.conduct import USUAL, Conduct
 from holdfast.core.core import Core
 from holdfast.core.discipline import SELECTED_PATH, Discipline
 from holdfast.core.hosted import (
-    HOSTED,
-    Hosted,
-    hosted_from_json,
     hosted_path,
     hosted_to_json,
     record_path,
     service_key,
-    split_path,
 )
 from holdfast.core.kills import Kills
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
 from holdfast.core.multi_uninstall import FrameworkUninstall
 from holdfast.core.multi_view import MultiView, waits_for
+from holdfast.core.part import Maker, Part, deletions, open_parts
 from holdfast.core.renewal import outdated
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import (
-    BadRecord,
     Stored,
-    is_being_uninstalled,
     open_ledger,
-    open_uninstall,
 )
 from holdfast.core.statuses import operation_acknowledged, runs
-from holdfast.core.uninstall_record import Uninstalling
-from holdfast.core.view import View
 from holdfast.core.votes import Votes
 from holdfast.core.withdrawal import Withdrawals
 from holdfast.mesos.messages import Offer, TaskStatus
 from holdfast.placement.owner import uses_gpus
-from holdfast.state.store import LAST_RECORD, decode, encode
+from holdfast.state.store import decode, encode
 
 MULTI_PATH = "multi"
 """The record that says that these are the records of many services."""
-
-RECORD_FOLDERS = (
-    *("configs", "files", "intents", "journal", "paused", "plans", "pods", "retired", "uninstall"),
-)
-"""Where a service may have had records; they stay, empty, in a store that has folders."""
 
 STEP_SECONDS = 1.0
 """How long a service to which nothing happens is left alone."""
@@ -66,26 +53,6 @@ LATE_SECONDS = 120.0
 take back the roles that were told meanwhile, so it is told once more then."""
 
 Record = Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class _Part:
-    """One service: its core, its records as they are stored, when it was last stepped."""
-
-    hosted: Hosted
-    core: Core
-    records: dict[str, Record]
-    stepped: float = 0.0
-    view: View | None = None
-
-    @property
-    def ledger(self) -> Ledger:
-        return self.core.ledger
-
-    @property
-    def grows(self) -> bool:
-        """Whether it is deployed for the first time."""
-        return self.ledger.deployed is None and self.ledger.uninstalling is None
 
 
 class Composite:
@@ -112,17 +79,11 @@ class Composite:
         service still holds is forgotten. With `uninstall` all services go, then the framework.
         Raises BadRecord, and ServiceError when a svc.yml that was taken cannot be read any more.
         """
-        self._settings = settings
-        self._new_id = new_id
-        self._principal = principal
-        self._core_type = core_type
-        self._region = region
-        self._conduct = conduct
+        self._make = Maker(settings, new_id, core_type, conduct)
         self._removal_timeout = removal_timeout
         self._uninstall = FrameworkUninstall(stored)
         if uninstall:
             self._uninstall.begin(now, nothing_stored=not stored)
-        self._parts: dict[str, _Part] = {}
         self._subscription: ev.Subscribed | None = None
         self._shortage: ev.ShortageChanged | None = None
         self._withdrawals = Withdrawals()
@@ -144,50 +105,13 @@ class Composite:
         if MULTI_PATH not in stored and self._uninstall.record is None:
             self._writes[MULTI_PATH] = {}
         self._writes |= self._uninstall.writes()
-        self._open_all(stored, now)
-        self._note_roles()
-
-    def _open_all(self, stored: Stored, now: float) -> None:
-        records: dict[str, dict[str, Record]] = {}
-        for path, data in stored.items():
-            key, rest = split_path(path)
-            if key:
-                records.setdefault(key, {})[rest] = data
-        for path, data in stored.items():
-            if not path.startswith(HOSTED):
-                continue
-            try:
-                hosted = hosted_from_json(data)
-            except (KeyError, TypeError, ValueError) as error:
-                raise BadRecord(path, error) from error
-            of_it = records.pop(service_key(hosted.name), {})
-            spec = hosted.spec(self._principal, region=self._region)
-            errors: Sequence[str] = ()
-            if is_being_uninstalled(of_it):
-                ledger = open_uninstall(of_it, spec, now)
-            else:
-                ledger, errors = open_ledger(of_it, spec)
-                if self._uninstall.record is not None:
-                    ledger.put_uninstalling(Uninstalling(now))
-            self._parts[hosted.name] = self._part(hosted, ledger, errors, of_it)
-        for key, of_it in records.items():
-            if not is_being_uninstalled(of_it):
-                raise BadRecord(f"{HOSTED}{key}", KeyError("the service has other records"))
-            self._delete(key, of_it)  # a crash kept the last of it
-
-    def _part(
-        self,
-        hosted: Hosted,
-        ledger: Ledger,
-        errors: Sequence[str],
-        records: Mapping[str, Record],
-    ) -> _Part:
-        if ledger.framework_id is None and self.framework_id is not None:
-            ledger.set_framework_id(self.framework_id)
-        core = self._core_type(
-            ledger, self._settings, self._new_id, errors, shared=True, conduct=self._conduct
+        ending = self._uninstall.record is not None
+        self._parts, remains = open_parts(
+            stored, self._make, self.framework_id, principal, region, ending, now
         )
-        return _Part(hosted, core, dict(records))
+        for key, records in remains.items():
+            self._writes |= deletions(key, records)
+        self._note_roles()
 
     # -- the way in ---------------------------------------------------------------------------
 
@@ -396,7 +320,7 @@ class Composite:
 
     # -- the cores ----------------------------------------------------------------------------
 
-    def _step(self, name: str, part: _Part, events: Sequence[ev.Event], now: float) -> None:
+    def _step(self, name: str, part: Part, events: Sequence[ev.Event], now: float) -> None:
         effects = part.core.step(events, now)
         part.stepped = now
         part.view = None
@@ -422,24 +346,18 @@ class Composite:
         if ended:
             del self._parts[name]
             self._writes[hosted_path(name)] = None
-            self._delete(service_key(name), part.records)
+            self._writes |= deletions(service_key(name), part.records)
 
     def _call(self, call: ef.Call, name: str) -> None:
         self._out.append(call)
         self._made.append((call, name))
 
-    def _write(self, name: str, part: _Part, path: str, data: Record | None) -> None:
+    def _write(self, name: str, part: Part, path: str, data: Record | None) -> None:
         if data is None:
             part.records.pop(path, None)
         else:
             part.records[path] = data
         self._writes[record_path(name, path)] = data
-
-    def _delete(self, key: str, records: Mapping[str, Record]) -> None:
-        """Delete the records, then their folders; at the very last what says that they go."""
-        folders = {*RECORD_FOLDERS, *(p.partition("/")[0] for p in records if "/" in p)}
-        for path in (*sorted(records.keys() - {LAST_RECORD}), *sorted(folders), LAST_RECORD):
-            self._writes[f"{key}:{path}"] = None
 
     # -- services come, change and go ---------------------------------------------------------
 
@@ -457,7 +375,7 @@ class Composite:
                 status, text = refused
                 self._out.append(ef.Reply(order.id, status, {"message": text}))
 
-    def _refusal(self, order: ev.HostService, part: _Part | None) -> tuple[int, str] | None:
+    def _refusal(self, order: ev.HostService, part: Part | None) -> tuple[int, str] | None:
         name = order.hosted.name
         if self._uninstall.record is not None:
             return 409, "the framework is being uninstalled with all of its services"
@@ -471,7 +389,7 @@ class Composite:
                 return 409, f"{text}; choose another name. Nothing was changed"
         return None
 
-    def _host(self, order: ev.HostService, before: _Part | None, now: float) -> None:
+    def _host(self, order: ev.HostService, before: Part | None, now: float) -> None:
         """Take the service up, or its change, as a process would that starts with it."""
         name = order.hosted.name
         records = _as_stored(before.records) if before else {}
@@ -480,7 +398,7 @@ class Composite:
             text = f"the change is refused, and {name} stays as it is: {'; '.join(errors)}"
             self._out.append(ef.Reply(order.id, 409, {"message": text}))
             return
-        part = self._part(order.hosted, ledger, errors, records)
+        part = self._make(order.hosted, ledger, errors, records, self.framework_id)
         self._parts[name] = part
         self._writes[hosted_path(name)] = hosted_to_json(order.hosted)
         verb = ev.Verb.SERVICE_UPDATE if before else ev.Verb.SERVICE_ADD
