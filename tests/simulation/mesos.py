@@ -1,32 +1,29 @@
-"""A simulated Mesos master and its allocator, as a PARTITION_AWARE framework sees them.
+"""A simulated Mesos master, as a PARTITION_AWARE framework sees it.
 
-Follows src/master/master.cpp and src/master/allocator/mesos/hierarchical.cpp of Mesos 1.11: the
-operations of an ACCEPT are sequential and not atomic, resources in use are not offered, unknown
-tasks are answered after the table in Master::reconcileTasks.
+Follows src/master/master.cpp of Mesos 1.11: the operations of an ACCEPT are sequential and not
+atomic, unknown tasks are answered after the table in Master::reconcileTasks.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from holdfast.mesos.messages import AgentFeatures
 from tests.simulation import resources
 from tests.simulation.agent import PING_TIMEOUT, Agent
+from tests.simulation.allocator import Allocator
 from tests.simulation.clock import START, Clock
 from tests.simulation.machine import TERMINAL, label_of
 from tests.simulation.registry import (
-    Filter,
     Known,
     MasterTask,
-    allocatable,
-    offer_message,
     question,
     same_executor,
     task_infos,
     words,
 )
 from tests.simulation.resources import Bag, Json
-from tests.simulation.schedule import Planned, Schedule
+from tests.simulation.schedule import Planned
 
 REREGISTER_TIMEOUT = 180.0
 """Mesos' agent_reregister_timeout is 10 minutes; shorter here, so that runs are."""
@@ -60,12 +57,9 @@ class Master:
         self._clock = clock
         self._watch = watch
         self._log = log
-        self.roles = tuple(roles)
         self.up = True
         self.generation = 1
         self.framework_id: str | None = None
-        self.quiet: set[str] = set()
-        """The roles whose offers are suppressed."""
         self.subscriber: Subscriber | None = None
         self.agents: dict[str, Known] = {}
         self.tasks: dict[str, MasterTask] = {}
@@ -73,19 +67,16 @@ class Master:
         self.recovered: set[str] = set()
         self.gone: set[str] = set()
         self.completed: set[str] = set()
-        self.offers: dict[str, tuple[str, str, Bag]] = {}
-        """By id: the agent, the role it is made to, and what it offers."""
-        self.schedule = Schedule(clock)
+        self.allocator = Allocator(
+            *(clock, self.agents, self.tasks, self._tell),
+            lambda: self.up and self.subscriber is not None and self.subscriber.open,
+        )
+        self.allocator.roles = tuple(roles)
+        self.schedule = self.allocator.schedule
         self.drop_operations = 0
         self._frameworks = 0
-        self._turn = 0
-        self._allocating = False
 
     # -- subscriptions ------------------------------------------------------------------------
-
-    @property
-    def suppressed(self) -> bool:
-        return self.quiet.issuperset(self.roles)
 
     def subscribe(
         self,
@@ -111,22 +102,21 @@ class Master:
         self._drop_subscription()
         self.framework_id = framework_id
         self.subscriber = subscriber
-        self.roles, self.quiet = tuple(roles), set(suppressed)
+        self.allocator.roles, self.allocator.quiet = tuple(roles), set(suppressed)
+        self.allocator.framework_id = framework_id
         subscriber.deliver("SUBSCRIBED", framework_id)
-        self._allocate_soon()
+        self.allocator.soon()
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """The connection of that subscription broke, and the master noticed."""
         subscriber.open = False
         if self.subscriber is subscriber:
             self._drop_subscription()
-            for known in self.agents.values():
-                known.filters.clear()
+            self.allocator.forget_filters()
 
     def _drop_subscription(self) -> None:
         self.subscriber = None
-        self.schedule.forget()
-        self.offers.clear()
+        self.allocator.forget()
 
     def _tell(self, kind: str, body: Any) -> None:
         if self.subscriber is not None and self.subscriber.open:
@@ -146,7 +136,7 @@ class Master:
         was_recovered = agent.id in self.recovered
         self.unreachable.discard(agent.id)
         self.recovered.discard(agent.id)
-        self._rescind_all(agent.id)
+        self.allocator.rescind_all(agent.id)
         agent.open_session()
         if self.framework_id in self.completed:
             agent.shut_down()
@@ -182,7 +172,7 @@ class Master:
             forgotten.used = {}  # the RESERVE before its launch may have been lost with it
         if lost:
             agent.receive(partial(agent.reconcile, [forgotten.id for forgotten in lost]))
-        self._allocate_soon()
+        self.allocator.soon()
 
     def contact_lost(self, agent: Agent, noticed: bool) -> None:
         """The agent is silent from now on; `noticed` when the connection visibly broke."""
@@ -191,7 +181,7 @@ class Master:
             return
         if noticed:
             known.connected = False
-            self._rescind_all(agent.id)
+            self.allocator.rescind_all(agent.id)
         known.silences += 1
         silence = known.silences
         self._clock.after(PING_TIMEOUT, lambda: self._ping_timeout(known, silence))
@@ -217,27 +207,19 @@ class Master:
         self.schedule.changed(self._tell)
         for known in self.agents.values():
             if known.agent.hostname == hostname:
-                self._rescind_all(known.id)
-        self._allocate_soon()
+                self.allocator.rescind_all(known.id)
+        self.allocator.soon()
 
     def drain(self, agent: Agent) -> None:
         """DRAIN_AGENT: all tasks are killed by the agent, and it offers nothing any more."""
         if agent.id in self.agents:
             self.schedule.drained.add(agent.id)
-            self._rescind_all(agent.id)
+            self.allocator.rescind_all(agent.id)
             self.agents[agent.id].send(agent.drain)
 
     def reactivate(self, agent_id: str) -> None:
         self.schedule.drained.discard(agent_id)
-        self._allocate_soon()
-
-    def _ask_about_schedule(self) -> None:
-        used = {task.agent_id for task in self.tasks.values() if task.used}
-        used |= {agent_id for agent_id, *_ in self.offers.values()}
-        busy = [known for id_, known in self.agents.items() if id_ in used and known.connected]
-        questions = self.schedule.questions(busy)
-        if questions:
-            self._tell("INVERSE_OFFERS", questions)
+        self.allocator.soon()
 
     def features(self, agent_id: str) -> AgentFeatures | None:
         """What the agent itself tells of what it can do; None when it cannot be reached."""
@@ -256,39 +238,19 @@ class Master:
 
     def _remove(self, agent_id: str, state: str, reason: str = "REASON_AGENT_REMOVED") -> None:
         self.agents.pop(agent_id, None)
-        self._rescind_all(agent_id)
+        self.allocator.rescind_all(agent_id)
         for task in [task for task in self.tasks.values() if task.agent_id == agent_id]:
             del self.tasks[task.id]
             if task.state not in TERMINAL:
                 self._status(task.id, agent_id, state, reason)
         self._tell("FAILURE", (agent_id, None))
 
-    def _rescind_all(self, agent_id: str) -> None:
-        for offer_id in [o for o, (owner, *_) in self.offers.items() if owner == agent_id]:
-            self.rescind(offer_id)
-
-    def rescind(self, offer_id: str) -> None:
-        agent_id, *_ = self.offers.pop(offer_id)
-        self._tell("RESCIND", offer_id)
-        if agent_id in self.agents:
-            self._allocate_soon()
-
     def hog(self, agent_id: str, seconds: float) -> None:
         """Other frameworks take most of what is unreserved and not offered."""
         known = self.agents.get(agent_id)
         if known is None or known.hogged:
             return
-        free = self._available(known)
-        known.hogged = {
-            kind: amount * 9 // 10
-            for kind, amount in free.items()
-            if not resources.is_reserved(kind) and isinstance(amount, int)
-        }
-        self._clock.after(seconds, lambda: self._released(known))
-
-    def _released(self, known: Known) -> None:
-        known.hogged = {}
-        self._allocate_soon()
+        self.allocator.hog(known, seconds)
 
     def fail_over(self, seconds: float) -> None:
         """The master dies; another leads after that time, knowing the registry alone."""
@@ -335,16 +297,16 @@ class Master:
             task.check = status["check_status"]
         if latest in TERMINAL and task.used:
             task.used = {}
-            self._allocate_soon()
+            self.allocator.soon()
 
     def executor_exited(self, agent: Agent, executor_id: str) -> None:
         known = self.agents.get(agent.id)
         if known is not None and known.executors.pop(executor_id, None) is not None:
             del known.infos[executor_id]
-            if any(owner == agent.id for owner, *_ in self.offers.values()):
+            if self.allocator.offered_on(agent.id):
                 known.offered_before_its_end.add(executor_id)
             self._tell("FAILURE", (agent.id, executor_id))
-            self._allocate_soon()
+            self.allocator.soon()
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -356,20 +318,18 @@ class Master:
             case "ACCEPT":
                 self._accept(body)
             case "DECLINE":
-                for offer_id in (o["value"] for o in body["offer_ids"]):
-                    if offer_id in self.offers:
-                        agent_id, role, what = self.offers.pop(offer_id)
-                        self._filter(agent_id, role, what, body["filters"]["refuse_seconds"])
+                ids = [offer["value"] for offer in body["offer_ids"]]
+                self.allocator.decline(ids, body["filters"]["refuse_seconds"])
             case "ACCEPT_INVERSE_OFFERS" | "DECLINE_INVERSE_OFFERS":
                 accept = kind == "ACCEPT_INVERSE_OFFERS"
                 for agent_id, window in self.schedule.answer(body, accept):
                     self._watch.may_go(agent_id, window, self.schedule.accepted)
             case "SUPPRESS":
-                self.quiet |= set(body.get("roles") or self.roles)
+                self.allocator.quiet |= set(body.get("roles") or self.allocator.roles)
             case "REVIVE":
-                self._revive(body.get("roles") or self.roles)
+                self.allocator.revive(body.get("roles") or self.allocator.roles)
             case "UPDATE_FRAMEWORK":
-                self._update(body["roles"], body["suppressed_roles"])
+                self.allocator.update(body["roles"], body["suppressed_roles"])
             case "KILL":
                 self._kill(body["task_id"]["value"], body.get("agent_id", {}).get("value"))
             case "RECONCILE":
@@ -380,19 +340,6 @@ class Master:
                 self._tear_down()
             case _:
                 raise AssertionError(f"the simulation knows no {kind}")
-
-    def _revive(self, roles: Collection[str]) -> None:
-        self.quiet -= set(roles)
-        for known in self.agents.values():
-            known.filters = [each for each in known.filters if each.role not in roles]
-        self._allocate_soon()
-
-    def _update(self, roles: Collection[str], suppressed: Collection[str]) -> None:
-        """Master::updateFramework: what is offered to a role that is no more is taken back."""
-        self.roles, self.quiet = tuple(roles), set(suppressed)
-        for offer_id in [o for o, (_, role, _) in self.offers.items() if role not in self.roles]:
-            self.rescind(offer_id)
-        self._allocate_soon()
 
     def _tear_down(self) -> None:
         """Master::teardown: the framework is over, here and on every agent that can be reached."""
@@ -411,7 +358,8 @@ class Master:
 
     def _accept(self, body: Json) -> None:
         ids = [offer["value"] for offer in body["offer_ids"]]
-        taken = [self.offers.pop(id_) for id_ in ids if id_ in self.offers]
+        offers = self.allocator.offers
+        taken = [offers.pop(id_) for id_ in ids if id_ in offers]
         operations: Sequence[Json] = body["operations"]
         if len(taken) < len(ids) or len({(agent_id, role) for agent_id, role, _ in taken}) != 1:
             self._log(f"master: ACCEPT with invalid offers {ids}")
@@ -422,7 +370,7 @@ class Master:
                     "TASK_DROPPED",
                     "REASON_INVALID_OFFERS",
                 )
-            self._allocate_soon()
+            self.allocator.soon()
             return
         agent_id, role, _ = taken[0]
         known = self.agents[agent_id]
@@ -432,8 +380,8 @@ class Master:
             left = self._operation(known, operation, left)
         # What operations have made, and no task took, is offered again at once.
         as_it_was = resources.common(left, offered)
-        self._filter(agent_id, role, as_it_was, body["filters"]["refuse_seconds"])
-        self._allocate_soon()
+        self.allocator.filter(agent_id, role, as_it_was, body["filters"]["refuse_seconds"])
+        self.allocator.soon()
 
     def _operation(self, known: Known, operation: Json, left: Bag) -> Bag:
         """What is left of the offer; an operation that does not fit it is dropped."""
@@ -585,71 +533,3 @@ class Master:
         if check is not None:
             status["check_status"] = check
         self._tell("UPDATE", status)
-
-    # -- the allocator ------------------------------------------------------------------------
-
-    def _filter(self, agent_id: str, role: str, what: Bag, seconds: float) -> None:
-        known = self.agents.get(agent_id)
-        if known is None or not what or seconds <= 0:
-            return
-        known.filters.append(Filter(role, what, self._clock.now + seconds))
-        self._clock.after(seconds + 0.001, self._allocate_soon)
-
-    def _allocate_soon(self) -> None:
-        if not self._allocating:
-            self._allocating = True
-            self._clock.after(self._clock.between(0.05, 1.0), self._allocate)
-
-    def _allocate(self) -> None:
-        self._allocating = False
-        if self.schedule.windows and self.up:
-            self._ask_about_schedule()
-            self._clock.after(10.0, self._allocate_soon)
-        if not self.up or self.suppressed or self.subscriber is None or not self.subscriber.open:
-            return
-        offers: list[Json] = []
-        # Who is first gets what is unreserved, so each role is first in its turn.
-        self._turn += 1
-        turn = self._turn % max(1, len(self.roles))
-        for role in (*self.roles[turn:], *self.roles[:turn]):
-            if role not in self.quiet:
-                offers += self._offers_to(role)
-        if offers:
-            self._tell("OFFERS", offers)
-
-    def _offers_to(self, role: str) -> Iterator[Json]:
-        """What is free of each agent, without what is reserved for others."""
-        for agent_id, known in self.agents.items():
-            free = {
-                kind: amount
-                for kind, amount in self._available(known).items()
-                if not resources.is_reserved(kind) or resources.role(kind) == role
-            }
-            if (
-                not known.connected
-                or agent_id in self.schedule.drained
-                or not allocatable(free)
-                or known.filtered(role, free, self._clock.now)
-            ):
-                continue
-            offer_id = f"offer-{self._clock.new_id()}"
-            self.offers[offer_id] = (agent_id, role, free)
-            message = offer_message(offer_id, known, free, self.framework_id, role)
-            window = self.schedule.windows.get(known.agent.hostname)
-            yield {**message, "unavailability": window.message()} if window else message
-
-    def _available(self, known: Known) -> Bag:
-        agent_id = known.id
-        used = resources.total(
-            [
-                *(task.used for task in self.tasks.values() if task.agent_id == agent_id),
-                *known.executors.values(),
-                *(what for owner, _, what in self.offers.values() if owner == agent_id),
-            ]
-        )
-        free = resources.minus(known.total, used)
-        assert free is not None, f"{agent_id} uses more than it has"
-        rest = resources.minus(free, known.hogged) if known.hogged else free
-        if rest is None:
-            return {kind: amount for kind, amount in free.items() if resources.is_reserved(kind)}
-        return rest

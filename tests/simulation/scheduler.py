@@ -456,7 +456,7 @@ class Scheduler:
         return self.core.deregisters
 
     def _subscribe(self, stream: Stream) -> None:
-        ledger, roles = self.core.ledger, self._master.roles
+        ledger, roles = self.core.ledger, self._master.allocator.roles
         suppressed = roles if self.core.suppressed else ()
         self._master.subscribe(stream, ledger.framework_id, roles, suppressed)
 

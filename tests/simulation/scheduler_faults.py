@@ -83,9 +83,9 @@ def master_failover(world: World, pick: int) -> None:
 
 
 def rescind(world: World, pick: int) -> None:
-    offer_id = chosen(sorted(world.master.offers), pick)
+    offer_id = chosen(sorted(world.master.allocator.offers), pick)
     if offer_id is not None:
-        world.master.rescind(offer_id)
+        world.master.allocator.rescind(offer_id)
 
 
 def hog(world: World, pick: int) -> None:

@@ -279,8 +279,8 @@ class World:
         deadline = self.clock.now + 1300.0  # agents wait up to ten minutes between repetitions
         while self._unacknowledged() and self.clock.now < deadline:
             self.clock.run_until(self.clock.now + 10.0)
-        self.clock.run_until(self.clock.now + 60.0, done=lambda: self.master.suppressed)
-        if not self.master.suppressed:
+        self.clock.run_until(self.clock.now + 60.0, done=lambda: self.master.allocator.suppressed)
+        if not self.master.allocator.suppressed:
             self.judge.violate("I10", "there is nothing to do, and offers still come")
         for pod in self.newest.engine.view.pods.values():
             for task in pod.tasks:

@@ -26,7 +26,9 @@ def test_backoff() -> None:
     assert cluster.launched().count("hello-0-server") >= 3
     # It is the only thing to do, one instance after the other: nothing is asked of the agents.
     cluster.until(
-        lambda: cluster.status("deploy") is Status.DELAYED and cluster.world.master.suppressed
+        lambda: (
+            cluster.status("deploy") is Status.DELAYED and cluster.world.master.allocator.suppressed
+        )
     )
     step = cluster.plan("deploy").phases[0].steps[0]
     cluster.order(
