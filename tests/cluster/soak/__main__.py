@@ -23,8 +23,9 @@ from tests.cluster.soak.ground import Ground, Service, SoakFailed, ground
 from tests.cluster.soak.orders import ORDERS
 from tests.cluster.soak.report import Tally, told
 
-OVERLAPPING = 0.4
-"""The part of rounds in which a second act happens beside the first."""
+MOST_AT_A_TIME = 4
+ANOTHER = 0.75
+"""The part of rounds in which one more act happens beside those that do already."""
 WELL_SECONDS = 240.0
 WRITER_PAUSE_SECONDS = 0.05
 ACTS = (*FAULTS, *ORDERS)
@@ -74,13 +75,14 @@ def _run(folder: Path, acts: list[Act], rng: Random, end: float, most: int | Non
 
 
 def _round(all_: Ground, acts: list[Act], rng: Random, tally: Tally) -> None:
-    """One act, or two that overlap; then all must be well, and every invariant hold."""
-    first = rng.choices(acts, [act.weight for act in acts])[0]
-    chosen = [first]
-    beside = [act for act in acts if act.beside(first)]
-    if beside and rng.random() < OVERLAPPING:
+    """Some acts that overlap; then all must be well, and every invariant hold."""
+    chosen = [rng.choices(acts, [act.weight for act in acts])[0]]
+    while len(chosen) < MOST_AT_A_TIME and rng.random() < ANOTHER:
+        beside = [act for act in acts if all(act.beside(other) for other in chosen)]
+        if not beside:
+            break
         chosen.append(rng.choices(beside, [act.weight for act in beside])[0])
-    between = rng.uniform(0, 2)
+    between = rng.uniform(0, 1)
     begun: list[Begun] = []
     ends: list[float] = []
     try:

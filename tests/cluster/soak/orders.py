@@ -87,6 +87,6 @@ ORDERS: Final = (
     Act("order a replacement", Layer.DATA, replace, 3),
     Act("order a pause", Layer.ORDER, pause, 2),
     Act("order maintenance", Layer.ORDER, maintain, 3),
-    Act("order an update", Layer.ORDER, update, 2),
+    Act("order an update", Layer.ORDER, update, 1),
     Act("order a volume destroyed", Layer.ORDER, destroy, 2),
 )
