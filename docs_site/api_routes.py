@@ -123,20 +123,16 @@ def _request(name: str, operation: Operation) -> str:
         elif examples:
             query[parameter["name"]] = examples[0]
     url = f"{AT}{path}{'?' if query else ''}{urlencode(query)}"
-    words = ["curl"] if method == "GET" else ["curl", "-X", method]
+    shown = f"'{url}'" if "?" in url else url
+    parts = [f"curl {shown}" if method == "GET" else f"curl -X {method} {shown}"]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         example = content["example"]
         if kind == "application/json":
-            words += ["-H", f"'Content-Type: {kind}'", "-d", f"'{json.dumps(example)}'"]
+            parts += [f"-H 'Content-Type: {kind}'", f"-d '{json.dumps(example)}'"]
         else:
-            words += [f"-F {key}=@{value}" for key, value in _files(example)]
+            parts += [f"-F {key}=@{key.upper()}" for key in example]
         break
-    return " ".join([*words, f"'{url}'" if "?" in url else url])
-
-
-def _files(form: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for key in form:
-        yield key, key.upper()
+    return " \\\n    ".join(parts)
 
 
 def _answer(answers: Mapping[str, Any]) -> str:

@@ -21,6 +21,6 @@ def test_a_route_is_told_with_its_role_a_request_and_an_answer() -> None:
     assert "Role: operator." in told
     assert "| `name` | path | A pod instance. |" in told
     assert "| 409 | Not possible now; nothing was changed |" in told
-    body = "-H 'Content-Type: application/json' -d '[\"server\"]'"
-    assert f"curl -X POST {body} http://127.0.0.1:8080/v1/pod/hello-0/pause\n" in told
+    assert "curl -X POST http://127.0.0.1:8080/v1/pod/hello-0/pause \\\n" in told
+    assert "    -H 'Content-Type: application/json' \\\n    -d '[\"server\"]'\n" in told
     assert '"pod": "hello-0"' in told

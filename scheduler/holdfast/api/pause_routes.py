@@ -42,8 +42,13 @@ def add_pause(router: APIRouter, source: ServiceSource, answer_seconds: float) -
         shown = [task for task in known if not chosen or task in chosen]
         return as_json({"pod": name, "tasks": shown, "message": answer.body["message"]})
 
+    example = {
+        "pod": "hello-0",
+        "tasks": ["hello-0-server"],
+        "message": "server of hello-0 is being paused",
+    }
     ordered: Responses = {
-        200: ok(shapes.CommandBody, "Stored; it will happen"),
+        200: ok(shapes.CommandBody, "Stored; it will happen", example),
         400: BAD_REQUEST,
         404: NOT_FOUND,
         409: REFUSED,
