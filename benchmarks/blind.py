@@ -1,8 +1,8 @@
 """The blind launcher: accepts whatever is offered, keeps no record, and knows nothing.
 
 How fast it gets tasks running is what this Mesos, with this executor, can do on this machine.
-Standard library only. Reads its orders, JSON, from standard input; prints the time (seconds since
-the epoch) at which the last task ran.
+Standard library only. Reads its orders, JSON, from standard input; prints the times (seconds
+since the epoch) at which it first accepted an offer, and at which the last task ran.
 """
 
 import http.client
@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 FILTERS = {"refuse_seconds": 3600}
 
 
-def main(orders: dict[str, Any]) -> float:
+def main(orders: dict[str, Any]) -> tuple[float, float]:
     """Launch `tasks` tasks, `per_agent` for each offer.
 
     `operations` is the text of a JSON list that starts one of them; @FRAMEWORK@, @AGENT@ and @ID@
@@ -31,6 +31,7 @@ def main(orders: dict[str, Any]) -> float:
     calls = http.client.HTTPConnection(orders["master"])
     headers = HEADERS | {"Mesos-Stream-Id": answer.headers["Mesos-Stream-Id"]}
     framework, wanted, numbers, running = "", orders["tasks"], itertools.count(), set[str]()
+    began = 0.0
 
     def call(kind: str, body: dict[str, Any]) -> None:
         message = {"type": kind, "framework_id": {"value": framework}, kind.lower(): body}
@@ -53,6 +54,7 @@ def main(orders: dict[str, Any]) -> float:
                     wanted -= 1
                 body = {"offer_ids": [offer["id"]], "filters": FILTERS}
                 if operations:
+                    began = began or time.time()
                     call("ACCEPT", {**body, "operations": operations})
                 else:
                     call("DECLINE", body)
@@ -63,7 +65,7 @@ def main(orders: dict[str, Any]) -> float:
             elif status["state"] != "TASK_STARTING":
                 raise SystemExit(f"{status['state']}: {status.get('message')}")
             if len(running) == orders["tasks"]:
-                return time.time()
+                return began, time.time()
             if "uuid" in status:
                 call("ACKNOWLEDGE", {key: status[key] for key in ("agent_id", "task_id", "uuid")})
     raise SystemExit("the master ended the subscription")
@@ -76,4 +78,4 @@ def events(stream: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(main(json.load(sys.stdin)))
+    print(*main(json.load(sys.stdin)))

@@ -4,24 +4,34 @@ import contextlib
 import functools
 import http.server
 import json
-import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import psutil
-from kazoo.client import KazooClient
 
 from benchmarks import workload
-from benchmarks.cpu import Usage, usage, wait_for_calm
+from benchmarks.cpu import Usage, usage
 from benchmarks.master_events import MasterEvents
+from benchmarks.rig import (
+    DEADLINE_SECONDS,
+    PORT,
+    SCHEDULER_COMMAND,
+    Failed,
+    cluster_of,
+    cpu_of,
+    last_transaction,
+    process_of,
+    tail,
+    wait,
+    zookeeper_client,
+)
 from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.effects import Accept
@@ -34,22 +44,10 @@ from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.zookeeper import service_root
 from holdfast_executor import archive
-from holdfast_playground.cluster import Cluster, ClusterSpec, running
+from holdfast_playground.cluster import Cluster, ClusterSpec
 
-SCHEDULER_COMMAND: Sequence[str] = (sys.executable, "-m", "holdfast.main")
-"""What `holdfast-scheduler` starts."""
-
-PORT = 8080
 BLIND = Path(__file__).with_name("blind.py")
 BARE_EXECUTOR = Path(__file__).with_name("bare_executor.py")
-DEADLINE_SECONDS = 120.0
-POLL_SECONDS = 0.02
-
-T = TypeVar("T")
-
-
-class Failed(Exception):
-    """A deployment did not come to its end, so there is nothing to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +87,26 @@ class BlindDeployment:
 
 def holdfast(folder: Path, load: Load) -> Deployment:
     """Deploy with the scheduler as users run it, against real ZooKeeper. Raises Failed."""
-    with _cluster(folder, load) as cluster:
+    with cluster_of(folder, ClusterSpec(agents=load.agents)) as cluster:
         host = cluster.zookeeper_address.partition(":")[0]
         svc_yml = workload.write(folder / "svc.yml", load.pods, cluster.zookeeper_address)
         seen = MasterEvents(cluster.leader().removeprefix("http://"), "bench")
-        with _zookeeper(cluster.zookeeper_address) as records:
-            at_start = _last_transaction(cluster.zookeeper_address)
+        with zookeeper_client(cluster.zookeeper_address) as records:
+            at_start = last_transaction(cluster.zookeeper_address)
             before = _usage(cluster)
             started = time.time()
             command = [*SCHEDULER_COMMAND, str(svc_yml), "--host", host, "--port", str(PORT)]
-            with _running(command, folder / "scheduler.log") as process:
+            with process_of(command, folder / "scheduler.log") as process:
                 alive = functools.partial(_check_alive, process, folder / "scheduler.log", seen)
-                _wait(lambda: seen.came is not None, "the scheduler subscribed", alive)
-                startup_cpu = _cpu(process)
-                subscribed = _last_transaction(cluster.zookeeper_address)
-                _wait(lambda: len(seen.running) == load.pods, "every task ran", alive)
-                ended = _wait(lambda: _stored(records, load.pods), "RUNNING was stored", alive)
-                cpu = _cpu(process)
+                wait(lambda: seen.came is not None, "the scheduler subscribed", alive)
+                startup_cpu = cpu_of(process)
+                subscribed = last_transaction(cluster.zookeeper_address)
+                wait(lambda: len(seen.running) == load.pods, "every task ran", alive)
+                ended = wait(lambda: _stored(records, load.pods), "RUNNING was stored", alive)
+                cpu = cpu_of(process)
                 total = _usage(cluster).since(before).without(startup_cpu)
                 memory = process.memory_info().rss / 2**20
-                last = _last_transaction(cluster.zookeeper_address)
+                last = last_transaction(cluster.zookeeper_address)
                 epoch = json.loads(records.get(f"{service_root('bench')}/epoch")[0])
     assert seen.came is not None
     return Deployment(
@@ -126,35 +124,53 @@ def holdfast(folder: Path, load: Load) -> Deployment:
 
 def blindly(folder: Path, load: Load, *, bare: bool = False) -> BlindDeployment:
     """The same by the blind launcher; `bare` with an executor that does nothing. Raises Failed."""
-    with _cluster(folder, load) as cluster:
+    with cluster_of(folder, ClusterSpec(agents=load.agents)) as cluster:
         host = cluster.zookeeper_address.partition(":")[0]
         service = workload.service(load.pods)
         artifact = archive.build(folder / "artifacts")
         operations = operations_of_one(service, f"http://{host}:{PORT}/{artifact.name}", host)
         master = cluster.leader().removeprefix("http://")
-        orders = {
-            "master": master,
-            "framework": calls.framework_info(
-                "blind", roles=[service.role], user=service.user, principal=service.principal
-            ),
-            "tasks": load.pods,
-            "per_agent": -(-load.pods // load.agents),
-            "operations": json.dumps(_bare(operations) if bare else operations),
-        }
+        orders = orders_of_blind(
+            service, master, _bare(operations) if bare else operations, load.pods, load.agents
+        )
         seen = MasterEvents(master, "blind")
-        with _serving(artifact.parent, host):
+        with serving(artifact.parent, host):
             before = _usage(cluster)
-            done = subprocess.run(
-                ["timeout", f"{DEADLINE_SECONDS:g}", sys.executable, "-I", "-S", str(BLIND)],
-                input=json.dumps(orders),
-                stdout=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
+            _, ended = launch_blindly(orders)
             total = _usage(cluster).since(before)
-    if done.returncode != 0 or seen.came is None:
-        raise Failed(f"the blind launcher ended with {done.returncode} and {seen.bad}")
-    return BlindDeployment(float(done.stdout) - seen.came, total)
+    if seen.came is None:
+        raise Failed(f"the master did not tell of the blind launcher, but of {seen.bad}")
+    return BlindDeployment(ended - seen.came, total)
+
+
+def orders_of_blind(
+    service: ServiceSpec, master: str, operations: list[Any], tasks: int, agents: int
+) -> dict[str, Any]:
+    """What the blind launcher is to do, as it reads it."""
+    return {
+        "master": master,
+        "framework": calls.framework_info(
+            "blind", roles=[service.role], user=service.user, principal=service.principal
+        ),
+        "tasks": tasks,
+        "per_agent": -(-tasks // agents),
+        "operations": json.dumps(operations),
+    }
+
+
+def launch_blindly(orders: dict[str, Any]) -> tuple[float, float]:
+    """Run the blind launcher: when it first accepted an offer, and when all ran. Raises Failed."""
+    done = subprocess.run(
+        ["timeout", f"{DEADLINE_SECONDS:g}", sys.executable, "-I", "-S", str(BLIND)],
+        input=json.dumps(orders),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Failed(f"the blind launcher ended with {done.returncode}")
+    accepted, ended = map(float, done.stdout.split())
+    return accepted, ended
 
 
 def operations_of_one(service: ServiceSpec, executor_uri: str, host: str) -> list[Any]:
@@ -205,47 +221,13 @@ def _bare(operations: list[Any]) -> list[Any]:
 # -- around a run
 
 
-@contextlib.contextmanager
-def _cluster(folder: Path, load: Load) -> Iterator[Cluster]:
-    with running(folder / "cluster", ClusterSpec(agents=load.agents)) as cluster:
-        wait_for_calm()
-        yield cluster
-
-
-@contextlib.contextmanager
-def _running(command: Sequence[str], log: Path) -> Iterator[psutil.Popen]:
-    with log.open("wb") as output:
-        process = psutil.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-@contextlib.contextmanager
-def _zookeeper(address: str) -> Iterator[Any]:
-    client = KazooClient(address)
-    client.start()
-    try:
-        yield client
-    finally:
-        client.stop()
-        client.close()
-
-
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody reads it."""
 
 
 @contextlib.contextmanager
-def _serving(folder: Path, host: str) -> Iterator[None]:
+def serving(folder: Path, host: str) -> Iterator[None]:
     handler = functools.partial(_QuietHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer((host, PORT), handler)
     server.request_queue_size = 128
@@ -269,36 +251,10 @@ def _stored(records: Any, pods: int) -> float | None:
     return last
 
 
-def _last_transaction(zookeeper: str) -> int:
-    """The number of ZooKeeper's last transaction, which reads and heartbeats do not raise."""
-    host, _, port = zookeeper.partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(b"srvr")
-        text = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
-    (number,) = (line.split()[1] for line in text.splitlines() if line.startswith("Zxid:"))
-    return int(number, 16)
-
-
 def _usage(cluster: Cluster) -> Usage:
     return usage(record.pid for record in cluster.state.processes.values())
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
 def _check_alive(process: psutil.Popen, log: Path, seen: MasterEvents) -> None:
     if process.poll() is not None or seen.bad:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise Failed(f"the scheduler, or a task, ended: {seen.bad[:3]}\n{tail}")
-
-
-def _wait(found: Callable[[], T | None], what: str, alive: Callable[[], None]) -> T:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (result := found()):
-        alive()
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {DEADLINE_SECONDS:g} s: {what}")
-        time.sleep(POLL_SECONDS)
-    return result
+        raise Failed(f"the scheduler, or a task, ended: {seen.bad[:3]}\n{tail(log)}")

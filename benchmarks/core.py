@@ -84,7 +84,9 @@ def launched(spec: ServiceSpec) -> Ledger:
 
 def offers(count: int, role: str) -> tuple[Offer, ...]:
     """Offers of as many agents, each with room for its share of the pods, and not much more."""
-    return parse_offers({"offers": {"offers": [_offer(number, role) for number in range(count)]}})
+    return parse_offers(
+        {"offers": {"offers": [raw_offer(number, role) for number in range(count)]}}
+    )
 
 
 def running(spec: ServiceSpec) -> Ledger:
@@ -111,7 +113,7 @@ def status_update(spec: ServiceSpec) -> float:
 
 def status_in_update(spec: ServiceSpec) -> float:
     """The same while a new configuration is rolled out, and all but one wait for their turn."""
-    stored = _records(running(spec))
+    stored = records_of(running(spec))
     task = dataclasses.replace(spec.pods[0].tasks[0], cmd="exec sleep 2000000")
     pod = dataclasses.replace(spec.pods[0], tasks=(task,))
     ledger, errors = open_ledger(stored, dataclasses.replace(spec, pods=(pod,)))
@@ -178,11 +180,11 @@ def _status(task_id: str, state: TaskState = TaskState.RUNNING) -> ev.StatusRece
     return ev.StatusReceived(TaskStatus(task_id, state, agent_id="agent", uuid="uuid"))
 
 
-def _records(ledger: Ledger) -> dict[str, dict[str, Any]]:
+def records_of(ledger: Ledger, framework_id: str = "framework") -> dict[str, dict[str, Any]]:
     """The records as the store has them."""
     ledger.store_target()
     ledger.set_deployed()
-    ledger.set_framework_id("framework")
+    ledger.set_framework_id(framework_id)
     for pod in _pods(ledger):
         ledger.put_pod(pod)
     return {path: data for path, data in ledger.take_writes() if data is not None}
@@ -191,7 +193,7 @@ def _records(ledger: Ledger) -> dict[str, dict[str, Any]]:
 def restart(pods: int) -> tuple[float, float]:
     """CPU seconds and MB of a process that reads so many pod records and makes its first step."""
     code = "from benchmarks.core import start; start()"
-    stored = _records(running(workload.service(pods)))
+    stored = records_of(running(workload.service(pods)))
     records = b"".join(
         b"%s %s\n" % (path.encode(), orjson.dumps(data)) for path, data in stored.items()
     )
@@ -258,6 +260,7 @@ def report() -> tuple[str, bool]:
         *(Row(f"{name}: ratio", max(row) / row[0], "", MOST_RATIO) for name, row in costs.items()),
         Row(f"CPU of a step at {SIZES[0]} pods", costs["status, all runs"][0] * 1000, "ms",
             1000 / LEAST_PER_SECOND),
+        Row("the same in steps a second", 1 / costs["status, all runs"][0]),
         Row(f"start with {SIZES[-1]:,} records, CPU", seconds, "s", RESTART_SECONDS),
         Row(f"start with {SIZES[-1]:,} records, memory", memory, "MB", RESTART_MB),
         *placed,
@@ -270,7 +273,7 @@ def report() -> tuple[str, bool]:
     return text, not any(row.missed for row in rows)
 
 
-def _offer(number: int, role: str) -> dict[str, Any]:
+def raw_offer(number: int, role: str) -> dict[str, Any]:
     amounts = {"cpus": 1.1, "mem": 4096, "disk": 10240}
     return {
         "id": {"value": f"offer-{number}"},

@@ -3,15 +3,15 @@
 python -m benchmarks.deploy [--pods 100] [--agents 20] [--rounds 1]
 """
 
-import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from benchmarks.contestants import BlindDeployment, Deployment, Failed, Load, blindly, holdfast
+from benchmarks.contestants import BlindDeployment, Deployment, Load, blindly, holdfast
 from benchmarks.report import HEADINGS, Row, machine, table
+from benchmarks.rig import Failed, end_with_signals
 
 RATIO_LIMIT = 1.25
 MEMORY_LIMIT_MB = 120
@@ -118,9 +118,7 @@ def warning(played: list[Round]) -> str:
 
 def report(load: Load, rounds: int) -> tuple[str, bool]:
     """Run it: the tables as Markdown, and whether every limit was kept. Raises Failed."""
-    # Ended in whatever way, it takes its clusters with it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_with_signals()
     where = machine()
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         played = play(Path(folder), load, rounds)

@@ -15,14 +15,15 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 class MasterEvents:
     """Watches one framework, by its name, from a thread of its own.
 
-    `came` is when it subscribed (seconds since the epoch), `running` its tasks that were seen
-    running, `bad` what happened to those that ended.
+    `came` is when it subscribed (seconds since the epoch), `launched` and `running` are its tasks
+    with when each was first seen to be that, `bad` is what happened to those that ended.
     """
 
     def __init__(self, master: str, framework: str) -> None:
         """`master` is "ip:port"; returns once the master sends its events."""
         self.came: float | None = None
-        self.running: set[str] = set()
+        self.launched: dict[str, float] = {}
+        self.running: dict[str, float] = {}
         self.bad: list[str] = []
         self._name = framework
         self._id = ""
@@ -48,12 +49,16 @@ class MasterEvents:
             info = event["framework_added"]["framework"]["framework_info"]
             if info["name"] == self._name:
                 self._id, self.came = info["id"]["value"], now
+        elif event["type"] == "TASK_ADDED":
+            task = event["task_added"]["task"]
+            if task["framework_id"]["value"] == self._id:
+                self.launched[task["task_id"]["value"]] = now
         elif event["type"] == "TASK_UPDATED":
             update = event["task_updated"]
             if update["framework_id"]["value"] != self._id:
                 return
             status = update["status"]
             if status["state"] == "TASK_RUNNING":
-                self.running.add(status["task_id"]["value"])
+                self.running.setdefault(status["task_id"]["value"], now)
             elif status["state"] not in ("TASK_STAGING", "TASK_STARTING"):
                 self.bad.append(f"{status['state']}: {status.get('message', '')}")

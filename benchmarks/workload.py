@@ -14,6 +14,7 @@ scheduler:
 pods:
   node:
     count: {pods}
+    placement: '{placement}'
     tasks:
       server:
         goal: RUNNING
@@ -29,9 +30,10 @@ plans:
 """
 
 
-def write(path: Path, pods: int, zookeeper: str = "localhost:2181") -> Path:
-    """The svc.yml of so many pods, written to `path`."""
-    path.write_text(SVC_YML.format(pods=pods, zookeeper=zookeeper))
+def write(path: Path, pods: int, zookeeper: str = "localhost:2181", placement: str = "[]") -> Path:
+    """The svc.yml of so many pods, written to `path`. `placement` is Marathon's, as JSON."""
+    text = SVC_YML.format(pods=pods, zookeeper=zookeeper, placement=placement)
+    path.write_text(text)
     return path
 
 

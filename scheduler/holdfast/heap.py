@@ -3,6 +3,11 @@
 import gc
 
 
+def fill() -> None:
+    """Have the collector wait until `settle`: what is read now is garbage later, if ever."""
+    gc.disable()
+
+
 def settle() -> None:
     """Have the collector pass over everything there is now, from here on.
 
@@ -12,3 +17,4 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -221,6 +221,7 @@ def _lead(
     ending: Ending,
 ) -> None:
     """Be the one scheduler of the framework, `service` or many, until something ends it."""
+    heap.fill()
     stored = store.load()
     _mind_uninstall(options, framework, store, stored)
     name, executor = _executor()
@@ -263,6 +264,7 @@ def _lead(
             )
         except SettingsError as error:
             raise Fatal(str(error), EXIT_BAD_INPUT) from error
+    del stored  # as large as what was made of it
     connection = SchedulerConnection(
         lambda: calls.framework_info(
             framework.name,

@@ -13,13 +13,17 @@ class Node:
 
 
 def test_the_collector_passes_over_what_was_there_before() -> None:
+    heap.fill()
     before = Node()
+    assert not gc.isenabled()
     assert any(each is before for each in gc.get_objects())
     try:
         heap.settle()
+        assert gc.isenabled()
         after = Node()
         seen = gc.get_objects()
         assert not any(each is before for each in seen)
         assert any(each is after for each in seen)
     finally:
+        gc.enable()
         gc.unfreeze()

@@ -184,23 +184,14 @@ class ZooKeeperStore:
             try:
                 with explained(self._root, self._user):
                     self._check_schema()
-                    raw = self._read_all()
+                    nodes = self._read_all()
                 break
             except DISCONNECTED as error:
                 if not self._leading:
                     raise self._unavailable() from error
                 self._wait_up()
-        self._known = set(raw)
-        records = {}
-        for path, data in raw.items():
-            if data == _FOLDER and "/" not in path:
-                continue
-            try:
-                records[path] = decode(f"{self._root}/{path}", data)
-            except CorruptRecord:
-                self._back_up(path, data)
-                raise
-        return records
+        self._known = set(nodes)
+        return {path: record for path, record in nodes.items() if record is not None}
 
     def commit(self, writes: Writes) -> None:
         """See `Store`. Returns, after an interruption with unknown outcome, once it is known."""
@@ -484,8 +475,11 @@ class ZooKeeperStore:
 
     # -- reading
 
-    def _read_all(self) -> dict[str, bytes]:
-        """Path -> data of every node at most two levels below the root, but for our own."""
+    def _read_all(self) -> dict[str, Record | None]:
+        """Path -> record of every node at most two levels below the root, but for our own.
+
+        None for a mere folder. Decoded as they come, so that not all is in memory twice.
+        """
         self._client.sync(self._root)
         try:
             children = self._client.get_children(self._root)
@@ -493,24 +487,33 @@ class ZooKeeperStore:
             return {}
         top = sorted(set(children) - RESERVED_PATHS)
         paths = list(top)
-        for folder, below in zip(
-            top, self._many(self._client.get_children_async, top), strict=True
-        ):
-            paths += [f"{folder}/{name}" for name in sorted(below or ())]
-        nodes = self._many(self._client.get_async, paths)
-        return {path: bytes(node[0]) for path, node in zip(paths, nodes, strict=True) if node}
+        for folder, below in self._many(self._client.get_children_async, top):
+            paths += [f"{folder}/{name}" for name in sorted(below)]
+        return {
+            path: self._decoded(path, bytes(node[0]))
+            for path, node in self._many(self._client.get_async, paths)
+        }
 
-    def _many(self, read: Callable[[str], Any], paths: list[str]) -> list[Any]:
-        """The answers to many reads, sent without waiting for each; None for a vanished node."""
-        answers: list[Any] = []
+    def _many(self, read: Callable[[str], Any], paths: list[str]) -> Iterator[tuple[str, Any]]:
+        """The answers to many reads, sent without waiting for each; none for a vanished node."""
         for start in range(0, len(paths), _READS_IN_FLIGHT):
-            pending = [read(self._at(path)) for path in paths[start : start + _READS_IN_FLIGHT]]
-            for request in pending:
+            some = paths[start : start + _READS_IN_FLIGHT]
+            pending = [read(self._at(path)) for path in some]
+            for path, request in zip(some, pending, strict=True):
                 try:
-                    answers.append(request.get())
+                    answer = request.get()
                 except NoNodeError:
-                    answers.append(None)
-        return answers
+                    continue
+                yield path, answer
+
+    def _decoded(self, path: str, raw: bytes) -> Record | None:
+        if raw == _FOLDER and "/" not in path:
+            return None
+        try:
+            return decode(f"{self._root}/{path}", raw)
+        except CorruptRecord:
+            self._back_up(path, raw)
+            raise
 
     def _back_up(self, path: str, raw: bytes) -> None:
         copy = self._at(f"backup/{path.replace('/', '__')}-{time.time_ns()}")

@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from benchmarks import bare_executor, core, workload
+from benchmarks.__main__ import MARK, recorded
 from benchmarks.contestants import BlindDeployment, Deployment, Load, operations_of_one
 from benchmarks.cpu import Usage, usage
 from benchmarks.deploy import Round, rows, warning
@@ -110,3 +111,13 @@ def test_the_core_is_measured_on_what_it_really_does() -> None:
     assert all(measure(spec) > 0 for measure in core.EVENTS.values())
     seconds, memory = core.restart(10)
     assert 0 < seconds < memory
+
+
+def test_a_result_takes_the_place_of_the_former_one_of_its_benchmark() -> None:
+    page = (
+        f"# Benchmarks\n\ntext\n\n{MARK}\n\n## The core in memory\n\nold\n\n## Deployment\n\nkept\n"
+    )
+    assert recorded(page, "The core in memory", "| new |\n") == (
+        f"# Benchmarks\n\ntext\n\n{MARK}\n\n## Deployment\n\nkept\n\n"
+        "## The core in memory\n\n| new |\n"
+    )
