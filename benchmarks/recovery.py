@@ -122,6 +122,7 @@ class Service:
             return (
                 process.cmdline()[:1] == ["sleep"]
                 and Path(process.cwd()).is_relative_to(self.cluster.directory)
+                and process.environ().get("FRAMEWORK_NAME") == "bench"
                 and process.environ().get("POD_INSTANCE") == name
             )
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
