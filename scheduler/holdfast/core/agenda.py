@@ -94,12 +94,15 @@ class Agenda:
     def down_of(self, pod_type: str) -> set[str]:
         """The wanted instances of a type that are down at this moment, after all that happened."""
         ledger = self._ledger
-        count = next((spec.count for spec in ledger.service.pods if spec.type == pod_type), 0)
-        names = (f"{pod_type}-{index}" for index in range(count))
+        # What was noted is right for all that has not changed since.
+        names = {*self.down_names, *self._changed, *self._changes.waiting()}
         return {
-            n
-            for n in names
-            if (pod := ledger.pods.get(n)) is not None and is_down(self._ledger, pod)
+            name
+            for name in names
+            if ledger.instance(name)[0] == pod_type
+            and ledger.rank(name) is not None
+            and (pod := ledger.pods.get(name)) is not None
+            and is_down(ledger, pod)
         }
 
     def situation(

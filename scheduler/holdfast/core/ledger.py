@@ -1,6 +1,6 @@
 """All records of one service in memory, and which of them changed and must be stored."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from immutables import Map
@@ -418,6 +418,10 @@ class Changes:
 
     def __init__(self, names: dict[str, None]) -> None:
         self._names = names
+
+    def waiting(self) -> Collection[str]:
+        """Those that are still to be looked at."""
+        return self._names.keys()
 
     def take(self) -> list[str]:
         """Each name once, in the order of its first change."""
