@@ -231,9 +231,8 @@ class Composite:
             inbox.append(event)
 
     def _rotation_refused(self, event: ev.Command) -> bool:
-        """The authority is everybody's: the other services must be as far as the one that is named.
-
-        Whether they are not, and the order is answered."""
+        """Whether an order for another authority is refused, and answered: it is everybody's, so
+        the other services must be as far as the one that is named."""
         signer = self._shortage.shortage.signer if self._shortage else None
         if signer is None or event.parameters.get(FORCE) == "true":
             return False
