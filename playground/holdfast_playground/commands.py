@@ -11,6 +11,7 @@ import click
 
 from holdfast_playground.cluster import Cluster, ClusterSpec
 from holdfast_playground.errors import PlaygroundError
+from holdfast_playground.layout import agent_name
 from holdfast_playground.spec import Launcher, State
 from holdfast_playground.state import read_state
 
@@ -222,15 +223,15 @@ def zookeeper() -> None:
     """Let things happen to ZooKeeper."""
 
 
-def _on_agent(name: str, help_text: str, act: Callable[[Cluster, int], None]) -> None:
+def _on_agent(name: str, help_text: str, act: Callable[[Cluster, int], str | None]) -> None:
     @agent.command(name, help=help_text)
     @click.argument("number", type=int)
     @click.pass_obj
     def command(directory: Path, number: int) -> None:
         with _errors_for_people():
             cluster = Cluster.open(directory)
-            act(cluster, number)
-            click.echo(f"agent-{number} is {cluster.agents[number - 1].state}.")
+            done = act(cluster, number)
+            click.echo(done or f"agent-{number} is {cluster.agents[number - 1].state}.")
 
 
 def _start_and_wait(cluster: Cluster, number: int) -> None:
@@ -243,12 +244,14 @@ def _reboot_and_wait(cluster: Cluster, number: int) -> None:
     _start_and_wait(cluster, number)
 
 
-def _cut(cluster: Cluster, number: int) -> None:
-    cluster.network.cut(cluster.agents[number - 1].name)
+def _cut(cluster: Cluster, number: int) -> str:
+    cluster.network.cut(agent_name(number))
+    return f"agent-{number} is cut off. Undo it with `agent heal {number}`."
 
 
-def _heal(cluster: Cluster, number: int) -> None:
-    cluster.network.heal(cluster.agents[number - 1].name)
+def _heal(cluster: Cluster, number: int) -> str:
+    cluster.network.heal(agent_name(number))
+    return f"agent-{number} is connected again."
 
 
 _on_agent("kill", "Cut its power: it and all of its containers end at once.", Cluster.agent_kill)
