@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -97,7 +98,7 @@ def _round(all_: Ground, acts: list[Act], rng: Random, tally: Tally) -> None:
             all_.rest(at - time.monotonic())
             if done.undo is not None:
                 undo, done_at = done.undo, begun.index(done)
-                begun[done_at] = Begun(done.text)
+                begun[done_at] = replace(done, undo=None)
                 undo()
     except BaseException:
         # What is cut or frozen must not be left so: the end of everything would wait for it.
@@ -105,6 +106,9 @@ def _round(all_: Ground, acts: list[Act], rng: Random, tally: Tally) -> None:
             if done.undo is not None:
                 done.undo()
         raise
+    for done in begun:
+        if done.order is not None:
+            done.order()
     seconds = all_.wait_well(WELL_SECONDS)
     _must_not_be(all_.twice_owned)
     while not all(list(map(_checked, all_.services))):

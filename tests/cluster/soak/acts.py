@@ -28,11 +28,16 @@ MEMBERS_ALONE: Final = frozenset({Layer.MASTER, Layer.ZOOKEEPER, Layer.SCHEDULER
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An act under way: what was done, in words, and what ends it, at the latest after `hold`."""
+    """An act under way: what was done, in words.
+
+    `undo` ends it after `hold` seconds. `order` is what an operator orders then, once nothing is
+    broken any more, and goes on ordering until it is taken.
+    """
 
     text: str
     hold: float = 0.0
     undo: Callable[[], None] | None = None
+    order: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground
 
 UNREACHABLE_SECONDS: Final = SPEC.ping_timeout_seconds * (SPEC.max_ping_timeouts + 1) + 1.0
 SHORT: Final = (0.0, 3.0)
-REPLACED_SECONDS: Final = 60.0
 HOURS: Final = 7200.0
 
 
@@ -98,17 +97,10 @@ def agent_forgets_its_id(ground: Ground, rng: Random) -> Begun:
 # Data of one member --------------------------------------------------------------------------
 
 
-def _replace_lost(ground: Ground, members: list[str]) -> str:
-    """Have the members replaced whose data is lost, as an operator would; what was answered."""
-    answers = []
+def _replace_lost(ground: Ground, members: list[str]) -> None:
+    """Have the members replaced whose data is lost, as an operator would."""
     for member in members:
-        for _ in range(int(REPLACED_SECONDS)):
-            said = ground.etcd.order(f"pod/{member}/replace?force=true")
-            if said == "taken":
-                break
-            ground.rest(1.0)
-        answers.append(f"replace {member}: {said}")
-    return ", ".join(answers) or "nothing was on it"
+        ground.insist(ground.etcd, f"pod/{member}/replace?force=true")
 
 
 def machine_lost(ground: Ground, rng: Random) -> Begun:
@@ -119,11 +111,12 @@ def machine_lost(ground: Ground, rng: Random) -> Begun:
     ground.gives_up(agent)
     ground.cluster.agent_remove(agent)
 
-    def undo() -> None:
-        ground.cluster.agent_start(agent)
-        ground.say(f"    {_replace_lost(ground, members)}")
-
-    return Begun(f"agent-{agent} with {members or 'nothing'}", hold, undo)
+    return Begun(
+        f"agent-{agent} with {members or 'nothing'}",
+        hold,
+        undo=lambda: ground.cluster.agent_start(agent),
+        order=lambda: _replace_lost(ground, members),
+    )
 
 
 def agent_forgets_all(ground: Ground, rng: Random) -> Begun:
@@ -134,8 +127,7 @@ def agent_forgets_all(ground: Ground, rng: Random) -> Begun:
     faults.agent_forget(ground.cluster, agent)
     return Begun(
         f"agent-{agent} with {members or 'nothing'}",
-        0.0,
-        lambda: ground.say(f"    {_replace_lost(ground, members)}"),
+        order=lambda: _replace_lost(ground, members),
     )
 
 
@@ -335,7 +327,7 @@ FAULTS: Final = (
     Act("kill a scheduler", Layer.SCHEDULER, scheduler_killed, 5),
     Act("end a scheduler orderly", Layer.SCHEDULER, scheduler_ends, 1),
     Act("freeze a scheduler", Layer.SCHEDULER, scheduler_frozen, 3),
-    Act("kill all schedulers", Layer.SCHEDULER, all_schedulers_killed),
+    Act("kill all schedulers", Layer.SCHEDULER, all_schedulers_killed, 1),
     Act("part a scheduler from ZooKeeper", Layer.SCHEDULER, scheduler_without_zookeeper),
     Act("part a scheduler from masters", Layer.SCHEDULER, scheduler_without_masters),
     Act("set a scheduler's clock", Layer.CLOCK, clock_set),

@@ -47,6 +47,7 @@ BACKOFF: Final = {
 ANSWER_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.5
+INSIST_SECONDS: Final = 120.0
 # Leadership lost, and an order to end: what a supervisor starts a scheduler again after.
 EXPECTED_EXITS: Final = (0, 8, -signal.SIGKILL, -signal.SIGTERM)
 
@@ -175,6 +176,15 @@ class Ground:
         body = self.etcd.ask("pod/status") or {"pods": []}
         instances = (one for pod in body["pods"] for one in pod["instances"])
         return [one["name"] for one in instances if one["agent"] == self.ip(agent)]
+
+    def insist(self, service: Service, path: str) -> None:
+        """Give an order until it is taken, or refused as there is nothing to be done (any more)."""
+        deadline = time.monotonic() + INSIST_SECONDS
+        while (said := service.order(path)) not in ("taken", "refused (409)", "refused (404)"):
+            if time.monotonic() > deadline:
+                raise SoakFailed(f"{path} of {service.name}: {said} for {INSIST_SECONDS:g} s")
+            self.rest(PAUSE_SECONDS)
+        self.say(f"     {path}: {said}")
 
     def gives_up(self, agent: int) -> None:
         """Note that what Mesos knows as this agent never comes back."""

@@ -1,5 +1,6 @@
 """What operators order meanwhile. An order that is refused, or not answered, is one as well."""
 
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -29,16 +30,8 @@ def pause(ground: Ground, rng: Random) -> Begun:
     service, name = _instance(ground, rng)
     hold = rng.uniform(1, 4)
     said = service.order(f"pod/{name}/pause")
-
-    def undo() -> None:
-        for _ in range(60):
-            answer = service.order(f"pod/{name}/resume")
-            if answer in ("taken", "refused (409)"):
-                break
-            ground.rest(1.0)
-        ground.say(f"    resume {name}: {answer}")
-
-    return Begun(f"{name}: {said}", hold, undo)
+    resume = partial(ground.insist, service, f"pod/{name}/resume")
+    return Begun(f"{name}: {said}", hold, order=resume)
 
 
 def maintain(ground: Ground, rng: Random) -> Begun:
@@ -47,14 +40,11 @@ def maintain(ground: Ground, rng: Random) -> Begun:
     host = ground.ip(agent)
     said = [service.order(f"maintenance/{host}/start") for service in ground.services]
 
-    def undo() -> None:
+    def end() -> None:
         for service in ground.services:
-            for _ in range(60):
-                if service.order(f"maintenance/{host}/end") in ("taken", "refused (409)"):
-                    break
-                ground.rest(1.0)
+            ground.insist(service, f"maintenance/{host}/end")
 
-    return Begun(f"agent-{agent}: {', '.join(said)}", hold, undo)
+    return Begun(f"agent-{agent}: {', '.join(said)}", hold, order=end)
 
 
 def update(ground: Ground, rng: Random) -> Begun:
