@@ -22,8 +22,12 @@ class Layer(StrEnum):
     DATA = "data"
 
 
-MEMBERS_ALONE: Final = frozenset({Layer.MASTER, Layer.ZOOKEEPER, Layer.SCHEDULER, Layer.CLOCK})
-"""What may fail while the data of one member is gone: nothing that other members need."""
+MEMBERS_ALONE: Final = frozenset({Layer.SCHEDULER, Layer.CLOCK})
+"""What may fail while the data of one member is gone: nothing that others need, and no master.
+
+One that has taken over waits ten minutes (agent_reregister_timeout) for an agent that it knows from
+the registry alone, and says nothing of its tasks before that, even once it is marked gone.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,6 @@ def machine_lost(ground: Ground, rng: Random) -> Begun:
     agent = rng.choice(ETCD_AGENTS)
     hold = rng.choice((_short, _long))(rng)
     members = ground.members_on(agent)
-    ground.gives_up(agent)
     ground.cluster.agent_remove(agent)
 
     return Begun(
@@ -123,7 +122,6 @@ def agent_forgets_all(ground: Ground, rng: Random) -> Begun:
     """Its records are wiped: it has no reservation and no volume, as far as it knows."""
     agent = rng.choice(ETCD_AGENTS)
     members = ground.members_on(agent)
-    ground.gives_up(agent)
     faults.agent_forget(ground.cluster, agent)
     return Begun(
         f"agent-{agent} with {members or 'nothing'}",

@@ -16,7 +16,6 @@ from holdfast_playground import processes
 from holdfast_playground.checker.etcd import CLIENT_PORT, EtcdStore
 from holdfast_playground.checker.load import Load
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
-from holdfast_playground.errors import PlaygroundError
 from holdfast_playground.faults import Container, containers
 from holdfast_playground.processes import ProcessRecord
 from tests.cluster import invariants
@@ -154,7 +153,6 @@ class Ground:
     say: Callable[[str], None]
     cpus: float = 0.5
     twice_owned: list[str] = field(default_factory=list)
-    given_up: set[str] = field(default_factory=set)
 
     @property
     def services(self) -> tuple[Service, Service]:
@@ -186,27 +184,6 @@ class Ground:
             self.rest(PAUSE_SECONDS)
         self.say(f"     {path}: {said}")
 
-    def gives_up(self, agent: int) -> None:
-        """Note that what Mesos knows as this agent never comes back."""
-        known = self.cluster.agent_ids().get(agent)
-        if known is not None:
-            self.given_up.add(known)
-
-    def _mark_gone(self) -> None:
-        """Give Mesos an operator's word about agents that its leading master waits for in vain.
-
-        A master that has taken over gives those it has never met ten minutes
-        (agent_reregister_timeout), and what is on them cannot be replaced before.
-        """
-        with suppress(requests.RequestException, ValueError, PlaygroundError):
-            leader = self.cluster.leader()
-            listed = requests.get(f"{leader}/slaves", timeout=ANSWER_SECONDS).json()
-            waiting = {one["id"] for one in listed["recovered_slaves"]}
-            for id_ in self.given_up & waiting:
-                call = {"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": id_}}}
-                if requests.post(f"{leader}/api/v1", json=call, timeout=15).ok:
-                    self.say(f"    agent {id_} is marked gone")
-
     def processes_of(self, instance: str) -> list[ProcessRecord]:
         """The processes of an instance's task."""
         if instance == "redis-0":
@@ -231,8 +208,6 @@ class Ground:
         """Why not all is well, None when it is."""
         for service in self.services:
             service.tend()
-        if self.given_up:
-            self._mark_gone()
         away = {agent.number for agent in self.cluster.agents} - self.cluster.agent_ids().keys()
         if away:
             return f"agents {sorted(away)} are not registered"
@@ -274,7 +249,6 @@ class Ground:
                     if service.load.acknowledged < goal
                 ]
                 if not short:
-                    self.given_up.clear()
                     return time.monotonic() - began
                 reason = f"{short} take no writes"
             if time.monotonic() - began > seconds:
