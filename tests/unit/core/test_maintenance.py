@@ -2,6 +2,7 @@
 
 import pytest
 
+from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.servicing import check, order
 from holdfast.mesos.messages import TaskState, TaskStatus
@@ -152,6 +153,28 @@ def test_the_check_tells_what_would_go_down() -> None:
     assert late.down == ("db-2",)
     assert "db-2 is down or about to be, and db-0 would go down" in late.problems[0]
     assert not check(world.core.view(world.now), ["host-3"]).problems
+
+
+def test_an_order_is_judged_by_the_news_that_came_with_it() -> None:
+    world = deployed()
+    task_id = world.task("db-1", "node").id
+    failed = TaskStatus(task_id, TaskState.FAILED, agent_id="agent-2", uuid="uuid")
+    effects = world.step(
+        ev.Command("first", ev.Verb.POD_RESTART, "db-0"), ev.StatusReceived(failed)
+    )
+    (refused,) = (effect for effect in effects if isinstance(effect, ef.Reply))
+    assert refused.status == 409
+    assert "db-1 is down or about to be" in refused.body["message"]
+
+
+def test_of_two_orders_at_once_the_second_counts_what_the_first_takes_down() -> None:
+    world = deployed()
+    effects = world.step(
+        ev.Command("first", ev.Verb.POD_RESTART, "db-0"),
+        ev.Command("second", ev.Verb.POD_RESTART, "db-1"),
+    )
+    replies = {effect.id: effect.status for effect in effects if isinstance(effect, ef.Reply)}
+    assert replies == {"first": 200, "second": 409}
 
 
 def test_the_order_takes_hosts_as_the_budget_allows() -> None:
