@@ -93,7 +93,7 @@ def test_a_process_that_lives_on_keeps_others_off_the_volume(service: Scheduler)
     os.kill(executor, signal.SIGSTOP)
     try:
         forget(service)
-        why = f"volume data is still used by processes {executor} (python3), "
+        why = f"{executor} (python3)"
         wait_until("the start fails and says why", lambda: why in message(service), 90)
     finally:
         os.kill(executor, signal.SIGKILL)
