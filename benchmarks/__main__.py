@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import cli_start, core, deploy, reads, restart, takeover, validate
+from benchmarks import cli_start, core, deploy, reads, recovery, restart, takeover, validate
 from benchmarks.contestants import Load
 from benchmarks.rig import Failed
 
@@ -14,6 +14,7 @@ MARK = "<!-- below: written by `python -m benchmarks --record` -->"
 
 BENCHMARKS: Mapping[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "deploy": ("Deployment", lambda: deploy.report(Load(pods=100, agents=20), rounds=3)),
+    "recovery": ("Recovery in place", recovery.report),
     "takeover": ("Takeover by a standby", lambda: takeover.report(takeover.PODS, rounds=5)),
     "restart": ("Restart with many records", lambda: restart.report(restart.PODS, rounds=3)),
     "reads": ("Answers during a deployment", reads.report),
