@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -594,6 +595,19 @@ class TestInterruptions:
         with pytest.raises(LeadershipLost, match="gave up"):
             leader.commit([("a", {})])
         assert lost == []
+
+    def test_two_threads_may_close_while_zookeeper_is_deaf(
+        self, schedulers: Schedulers, relay: Relay, service: str
+    ) -> None:
+        leader = schedulers.leader(service, hosts=relay.hosts, session_timeout=8.0)
+        relay.cut()
+        until(lambda: not leader.connected)
+        relay.swallow_next()
+        relay.mend()
+        until(lambda: relay.swallowed)
+        with ThreadPoolExecutor(2) as pool:
+            for closing in [pool.submit(leader.close) for _ in range(2)]:
+                closing.result(DEADLINE)
 
 
 class TestServerOutage:

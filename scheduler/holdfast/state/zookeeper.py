@@ -97,6 +97,7 @@ class ZooKeeperStore:
         self._up = Event()
         self._sessions_lost = 0
         self._guard = threading.Lock()
+        self._closing = threading.Lock()
         self._leading = False
         self._lost: LeadershipLost | None = None
         self._known: set[str] = set()
@@ -227,12 +228,16 @@ class ZooKeeperStore:
         self.wiped = True
 
     def close(self) -> None:
-        """Give up leadership and the session; the next in the queue leads at once."""
+        """Give up leadership and the session; the next in the queue leads at once.
+
+        Any thread may, and again: each returns once the session is given up.
+        """
         with self._guard:
             self._leading = False
             self._lost = self._lost or LeadershipLost("This scheduler gave up its leadership.")
-        self._client.stop()
-        self._client.close()
+        with self._closing:  # kazoo refuses to close what another thread still stops
+            self._client.stop()
+            self._client.close()
 
     def _delete_own(self) -> None:
         """Delete what is no record, as far as it is still there and nobody took our place."""
