@@ -27,6 +27,7 @@ CGROUP_HIERARCHIES: Final = Path("/sys/fs/cgroup")
 SANDBOX_VARIABLES: Final = (b"MESOS_DIRECTORY=", b"MESOS_SANDBOX=")
 DETACH: Final = 2
 PATIENCE_SECONDS: Final = 15.0
+EXEC_SECONDS: Final = 1.0
 
 
 def end_processes(roots: Iterable[ProcessRecord], directory: Path, cgroup: str) -> None:
@@ -93,9 +94,10 @@ def _self_and_ancestors(processes: Iterable[ProcessFacts]) -> set[int]:
 def _carries(pid: int, directory: Path, cgroup: str) -> bool:
     inside = os.fsencode(directory) + b"/"
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         if any(
-            entry.startswith(name + inside) for entry in environment for name in SANDBOX_VARIABLES
+            entry.startswith(name + inside)
+            for entry in _environment(pid).split(b"\0")
+            for name in SANDBOX_VARIABLES
         ):
             return True
         groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
@@ -103,6 +105,22 @@ def _carries(pid: int, directory: Path, cgroup: str) -> bool:
         # It ended meanwhile, or is another user's and so none of ours.
         return False
     return any(f"{line.split(':', 2)[2]}/".startswith(f"/{cgroup}/") for line in groups)
+
+
+def _environment(pid: int) -> bytes:
+    """The environment of a process. OSError when there is none to see, as with kernel threads.
+
+    In the middle of execve(2) a process shows neither environment nor arguments: that is waited
+    out, as it would be missed.
+    """
+    folder = Path(f"/proc/{pid}")
+    deadline = time.monotonic() + EXEC_SECONDS
+    while True:
+        environment = (folder / "environ").read_bytes()
+        if environment or (folder / "cmdline").read_bytes() or time.monotonic() > deadline:
+            return environment
+        (folder / "exe").readlink()
+        time.sleep(POLL_SECONDS)
 
 
 def remove_mounts(directory: Path) -> None:

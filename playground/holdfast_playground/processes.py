@@ -4,7 +4,6 @@ A process id alone can belong to someone else by now. With the start time from /
 ticks since boot; proc(5), field 22) and the boot's id it names one process for good.
 """
 
-import contextlib
 import errno
 import os
 import signal
@@ -107,10 +106,14 @@ def send(record: ProcessRecord, number: signal.Signals) -> bool:
     return True
 
 
-def reap(record: ProcessRecord) -> None:
-    """Collect the process if it is an ended child of this one."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(record.pid, os.WNOHANG)
+def reap(record: ProcessRecord) -> bool:
+    """Collect the process if it is an ended child of this one; False for a child that goes on."""
+    if record_of(record.pid) != record:
+        return True
+    try:
+        return os.waitpid(record.pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def kill(records: Iterable[ProcessRecord], seconds: float = 10.0) -> None:
@@ -123,9 +126,7 @@ def kill(records: Iterable[ProcessRecord], seconds: float = 10.0) -> None:
         send(record, signal.SIGKILL)
     deadline = time.monotonic() + seconds
     while True:
-        for record in left:
-            reap(record)
-        left = [record for record in left if is_alive(record)]
+        left = [record for record in left if is_alive(record) or not reap(record)]
         if not left:
             return
         if time.monotonic() > deadline:

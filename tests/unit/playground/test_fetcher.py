@@ -222,19 +222,29 @@ def test_what_is_no_archive_is_copied(
     assert "not extracted" in capsys.readouterr().err
 
 
-def evil_link() -> tarfile.TarInfo:
-    info = member("dir", kind=tarfile.SYMTYPE)
-    info.linkname = "../.."
+def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = member(name, kind=kind)
+    info.linkname = to
     return info
+
+
+def test_links_in_a_tar_archive_may_point_anywhere(sandbox: Path, tmp_path: Path) -> None:
+    members = (link("jre/conf", "/etc/java"), b""), (member("/jre/bin/java", 0o4777), CONTENT)
+    run(sandbox, item(str(tar_with(tmp_path / "jre.tar", "w", *members)), extract=True))
+    assert (sandbox / "jre/conf").readlink() == Path("/etc/java")
+    assert (sandbox / "jre/bin/java").stat().st_mode & 0o7777 == 0o755
 
 
 @pytest.mark.parametrize(
     "members",
     [
         [(member("../escaped"), b"x")],
-        [(evil_link(), b""), (member("dir/escaped"), b"x")],
+        [(link("dir", "../.."), b""), (member("dir/escaped"), b"x")],
+        [(link("file", "../escaped"), b""), (member("file"), b"x")],
+        [(link("file", "../dist.tar", tarfile.LNKTYPE), b"")],
+        [(member("disk", kind=tarfile.BLKTYPE), b"")],
     ],
-    ids=["parent", "through a link"],
+    ids=["parent", "through a link", "to a link", "hard link", "device"],
 )
 def test_tar_members_stay_in_the_sandbox(
     sandbox: Path, tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]
