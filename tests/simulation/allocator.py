@@ -67,10 +67,15 @@ class Allocator:
         return any(owner == agent_id for owner, *_ in self.offers.values())
 
     def decline(self, offer_ids: Collection[str], seconds: float) -> None:
+        """What one role does not want is another's: `batch` allocates everything each second."""
         for offer_id in offer_ids:
             if offer_id in self.offers:
                 agent_id, role, what = self.offers.pop(offer_id)
                 self.filter(agent_id, role, what, seconds)
+                known = self._agents.get(agent_id)
+                others = set(self.roles) - self.quiet - {role}
+                if known is not None and any(self._free(known, other) for other in others):
+                    self.soon()
 
     def revive(self, roles: Collection[str]) -> None:
         self.quiet -= set(roles)
@@ -140,25 +145,31 @@ class Allocator:
             self._tell("INVERSE_OFFERS", questions)
 
     def _offers_to(self, role: str) -> Iterator[Json]:
-        """What is free of each agent, without what is reserved for others."""
         for agent_id, known in self._agents.items():
-            free = {
-                kind: amount
-                for kind, amount in self._available(known).items()
-                if not resources.is_reserved(kind) or resources.role(kind) == role
-            }
-            if (
-                not known.connected
-                or agent_id in self.schedule.drained
-                or not allocatable(free)
-                or known.filtered(role, free, self._clock.now)
-            ):
+            free = self._free(known, role)
+            if not free:
                 continue
             offer_id = f"offer-{self._clock.new_id()}"
             self.offers[offer_id] = (agent_id, role, free)
             message = offer_message(offer_id, known, free, self.framework_id, role)
             window = self.schedule.windows.get(known.agent.hostname)
             yield {**message, "unavailability": window.message()} if window else message
+
+    def _free(self, known: Known, role: str) -> Bag:
+        """What the role may be offered of the agent: nothing that is reserved for others."""
+        free = {
+            kind: amount
+            for kind, amount in self._available(known).items()
+            if not resources.is_reserved(kind) or resources.role(kind) == role
+        }
+        if (
+            not known.connected
+            or known.id in self.schedule.drained
+            or not allocatable(free)
+            or known.filtered(role, free, self._clock.now)
+        ):
+            return {}
+        return free
 
     def _available(self, known: Known) -> Bag:
         agent_id = known.id
