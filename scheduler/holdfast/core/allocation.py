@@ -205,8 +205,10 @@ class Allocation:
         if pod is not None and pod.reservation is not None:
             held = pod.reservation
             if any(task.uncertain for task in pod.tasks):
-                # It may be running: only the whole of it on offer proves that it is not.
-                held = held.settled()
+                # It may be running: only all of its volumes on offer prove that it is not, since
+                # its executor holds them; without any, only the whole of it. The rest may be less
+                # than is on record: a RESERVE for more may have been dropped.
+                held = held.proven() if held.volumes else held.settled()
             for pool in by_key.values():
                 if present(held, pool):
                     cannot = self._inspections.refusal(wanted.spec, pool, now)

@@ -68,6 +68,7 @@ class Agent:
     reserved: dict[tuple[str, str], Json] = field(default_factory=dict)
     tasks: dict[str, Running] = field(default_factory=dict)
     reachable: bool = True
+    drops: bool = False
     unavailability: Unavailability | None = None
 
     def executors(self) -> dict[str, Json]:
@@ -103,7 +104,7 @@ class Agent:
     def apply(self, operation: Json) -> None:
         kind = operation["type"]
         part = operation[kind.lower()]
-        if kind == "LAUNCH":
+        if kind == "LAUNCH" or (kind == "RESERVE" and self.drops):
             return
         for resource in part.get("resources", part.get("volumes", ())):
             key = label(resource), resource["name"]
