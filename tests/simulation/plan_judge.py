@@ -9,7 +9,7 @@ from holdfast.mesos.messages import TaskState
 from holdfast.plans.derive import deploy_spec
 from holdfast.plans.goals import planned_tasks
 from holdfast.plans.plan import Status
-from holdfast.records import Pod
+from holdfast.records import Pod, Retired
 from holdfast.service.changes import pod_changed
 from holdfast.service.model import Goal, PhaseSpec, PlanSpec, ServiceSpec, Strategy, TaskSpec
 from holdfast.state.store import Writes
@@ -90,13 +90,20 @@ class PlanJudge:
                 changed.append(pod)
                 if pod.deployed:
                     self._deployed.add(pod.name)
+        left = _left(writes)
         for pod in changed:
             former = before.get(pod.name)
             if former is not None:
-                self._stopped(former, pod, before)
+                self._stopped(former, pod, before, left)
                 self._failed_since(former, pod)
 
-    def _stopped(self, former: Pod, pod: Pod, at_once: Mapping[str, Pod]) -> None:
+    def _stopped(
+        self,
+        former: Pod,
+        pod: Pod,
+        at_once: Mapping[str, Pod],
+        left: Mapping[str, Retired],
+    ) -> None:
         known = {task.id: task for task in former.tasks}
         fresh = [t for t in pod.tasks if t.stopping and t.id in known and not known[t.id].stopping]
         for task in fresh:
@@ -110,7 +117,7 @@ class PlanJudge:
             return
         lost = former.reservation is not None and former.reservation.agent_id in self.gone
         if former.tasks and not pod.tasks and not lost:
-            self._taken_down(former, pod, at_once)  # it is replaced
+            self._taken_down(_given_up(former, left), pod, at_once)  # it is replaced
         if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
             by_plans = (*FOR_A_PLAN, FOR_A_FELLOW)  # what is paused is so by an operator
             names = {t.name for t in fresh if t.stopping and t.stopping.startswith(by_plans)}
@@ -264,6 +271,36 @@ class PlanJudge:
                 for task in step.tasks:
                     if self._last_run.get((step.pod, task), -1) < first:
                         self._violate("I8", f"run {orders.run} of {plan.name} skipped {step.name}")
+
+
+def _left(writes: Writes) -> dict[str, Retired]:
+    """What is given up with these records, by the id of its reservation."""
+    found = (
+        records.retired_from_json(data)
+        for path, data in writes
+        if path.startswith("retired/") and data is not None
+    )
+    return {retired.reservation.resource_id: retired for retired in found}
+
+
+def _given_up(former: Pod, left: Mapping[str, Retired]) -> Pod:
+    """The instance when it was replaced: what it left tells what became of it in the same step.
+
+    Of a task that is not left behind it was known by then that it had ended.
+    """
+    retired = left.get(former.reservation.resource_id) if former.reservation else None
+    if retired is None:
+        return former
+    known = {task.id: task for task in retired.tasks}
+    return replace(
+        former,
+        tasks=tuple(
+            replace(task, state=known[task.id].state, ready=known[task.id].ready)
+            if task.id in known
+            else replace(task, ready=False)
+            for task in former.tasks
+        ),
+    )
 
 
 def _type(pod: str) -> str:
