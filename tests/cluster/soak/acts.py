@@ -19,11 +19,15 @@ class Layer(StrEnum):
     SCHEDULER = "scheduler"
     CLOCK = "clock"
     ORDER = "order"
+    IDENTITY = "identity"
     DATA = "data"
 
 
 MEMBERS_ALONE: Final = frozenset({Layer.SCHEDULER, Layer.CLOCK})
-"""What may fail while the data of one member is gone: nothing that others need, and no master.
+"""What may fail while the data of one member is gone: nothing that others need, and no master."""
+
+APART_FROM_IDENTITY: Final = frozenset({Layer.AGENT, Layer.MASTER, Layer.DATA})
+"""What must not fail while an agent comes back as another one: no master above all.
 
 One that has taken over waits ten minutes (agent_reregister_timeout) for an agent that it knows from
 the registry alone, and says nothing of its tasks before that, even once it is marked gone.
@@ -58,4 +62,6 @@ class Act:
         layers = {self.layer, other.layer}
         if len(layers) == 1:
             return False
+        if Layer.IDENTITY in layers:
+            return not layers & APART_FROM_IDENTITY
         return Layer.DATA not in layers or bool((layers - {Layer.DATA}) & MEMBERS_ALONE)

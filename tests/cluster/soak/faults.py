@@ -309,7 +309,7 @@ FAULTS: Final = (
     Act("cut an agent off", Layer.AGENT, agent_cut_off, 4),
     Act("freeze a whole machine", Layer.AGENT, machine_hangs),
     Act("fill a disk", Layer.AGENT, disk_full, 1),
-    Act("an agent forgets its id", Layer.AGENT, agent_forgets_its_id, 1),
+    Act("an agent forgets its id", Layer.IDENTITY, agent_forgets_its_id, 1),
     Act("lose a machine with its disk", Layer.DATA, machine_lost, 2),
     Act("an agent forgets all", Layer.DATA, agent_forgets_all, 1),
     Act("kill a task", Layer.TASK, task_killed, 3),
