@@ -40,7 +40,6 @@ setup(
         "immutables>=0.20",
         "kazoo>=2.11",
         "orjson>=3.9",
-        "PyJWT>=2.8",
         "python-multipart>=0.0.9",
         "prometheus_client>=0.19",
         "pydantic>=2.6",
