@@ -97,7 +97,7 @@ def test_another_python_is_refused_by_name(built: Built, tmp_path: Path) -> None
 
 def test_the_services_are_whole(built: Built, tmp_path: Path) -> None:
     with tarfile.open(built[1]["services"].path) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path)  # Debian 12 has a Python whose tarfile knows no filters
     for file in SERVICES.rglob("*"):
         if file.is_file():
             copy = tmp_path / "services" / file.relative_to(SERVICES)
