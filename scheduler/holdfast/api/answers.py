@@ -49,43 +49,39 @@ def ok_text(description: str, example: str, media_type: str = "text/plain") -> d
     return {"description": description, "content": {media_type: content}}
 
 
-def done(description: str, message: str) -> dict[str, Any]:
-    """The answer to an order that was carried out, or will be."""
+def said(description: str, message: str) -> dict[str, Any]:
+    """An answer that is a message for people: of an order that was taken, or an error."""
     return ok(MessageBody, description, {"message": message})
 
 
-def error(description: str, message: str) -> dict[str, Any]:
-    return ok(MessageBody, description, {"message": message})
-
-
-BAD_REQUEST = error(
+BAD_REQUEST = said(
     "Not understood; nothing was changed",
     "Step 'node-0:[server]' is named without its phase: add phase=. Nothing was changed.",
 )
-NOT_FOUND = error("Nothing has that name", "There is no plan 'deplyo'. Did you mean 'deploy'?")
-REFUSED = error(
+NOT_FOUND = said("Nothing has that name", "There is no plan 'deplyo'. Did you mean 'deploy'?")
+REFUSED = said(
     "Not possible now; nothing was changed",
     "hello-2 has not been launched yet; there is nothing to restart",
 )
-UNANSWERED = error(
+UNANSWERED = said(
     "The scheduler has not answered in time",
     "The scheduler took `pod restart hello-0` but has not answered within 10 s. It stands still"
     " while ZooKeeper is away, and carries the order out when it goes on, unless it is restarted"
     " before that. Tasks run on. Look at the pod, volume or plan before you ask again.",
 )
-UNKNOWN_CALLER = error(
+UNKNOWN_CALLER = said(
     "Who asks is not known: credentials are missing, wrong or expired",
     "Credentials are missing: send a token (Authorization: Bearer) or a password.",
 )
-NOT_ALLOWED = error(
+NOT_ALLOWED = said(
     "Who asks has not the role it needs; nothing was changed",
     "ann has the role read-only; POST needs operator. Nothing was changed.",
 )
-TOO_LARGE = error(
+TOO_LARGE = said(
     "The body is too large; nothing was changed",
     "A request may have 131072 bytes of content. Nothing was changed.",
 )
-FAULT = error(
+FAULT = said(
     "A fault of the scheduler's own",
     "The scheduler could not answer because of a fault of its own (KeyError).",
 )

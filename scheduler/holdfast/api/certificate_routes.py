@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from holdfast.api import shapes
-from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, done, ok
+from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, ok, said
 from holdfast.api.pod_routes import insists
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.commands import FORCE
@@ -54,7 +54,7 @@ def add_certificates(router: APIRouter, source: ServiceSource, answer_seconds: f
         return as_json(certificates_body(source.view))
 
     ordered: Responses = {
-        200: done("Stored; the next launches follow it", "step 1 of 3: there is a new authority"),
+        200: said("Stored; the next launches follow it", "step 1 of 3: there is a new authority"),
         400: BAD_REQUEST,
         409: REFUSED,
         503: UNANSWERED,

@@ -1,8 +1,8 @@
 """How clients connect to the service: its advertised ports, and where they are now."""
 
 from holdfast.api.shapes import EndpointBody
-from holdfast.core.addresses import service_domain
 from holdfast.core.view import View
+from holdfast.service.task_env import service_domain
 
 
 def endpoint_names(view: View) -> list[str]:
@@ -20,18 +20,13 @@ def endpoint_names(view: View) -> list[str]:
     )
 
 
-def domain_of(view: View) -> str:
-    """The domain DC/OS gives to the tasks."""
-    return service_domain(view.service, view.domains)
-
-
 def endpoint_body(view: View, name: str) -> EndpointBody:
     """Where the port of that name is: of every task that is not known to be dead.
 
     The names under `dns` are those DC/OS gives to tasks; they resolve on DC/OS only.
     """
     body: EndpointBody = {"address": [], "dns": []}
-    domain = domain_of(view)
+    domain = service_domain(view.service, view.domains)
     for spec, index in view.service.instances():
         pod = view.pods.get(f"{spec.type}-{index}")
         if pod is None or pod.reservation is None:

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from holdfast.api import shapes
-from holdfast.api.answers import BAD_REQUEST, Responses, as_json, error, ok, ok_text
+from holdfast.api.answers import BAD_REQUEST, Responses, as_json, ok, ok_text, said
 from holdfast.eventlog import Event, EventLog, Kind
 
 LIMIT = 100
@@ -24,7 +24,7 @@ KindName = Annotated[str | None, Query(description=f"Only events of this kind: {
 Limit = Annotated[str | None, Query(description=f"How many; {LIMIT} when not given.")]
 Before = Annotated[str | None, Query(description="Only events older than the one of this id.")]
 
-TOO_MANY = error(
+TOO_MANY = said(
     "Too many streams are open",
     f"There are {STREAMS} streams of events already. Ask for /v1/events now and then instead.",
 )

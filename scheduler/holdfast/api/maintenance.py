@@ -12,8 +12,8 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
-    done,
     ok,
+    said,
 )
 from holdfast.api.parameters import HostName
 from holdfast.api.source import ServiceSource, ask
@@ -50,7 +50,7 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
         return as_json(plan_body(source.view, host_names(hosts)))
 
     ordered: Responses = {
-        200: done("Stored; it will happen", "10.0.0.7 is in maintenance: hello-0 will be stopped"),
+        200: said("Stored; it will happen", "10.0.0.7 is in maintenance: hello-0 will be stopped"),
         400: BAD_REQUEST,
         404: NOT_FOUND,
         409: REFUSED,

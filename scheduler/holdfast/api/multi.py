@@ -22,9 +22,9 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
-    done,
     ok,
     ok_text,
+    said,
 )
 from holdfast.api.app import new_app, open_app
 from holdfast.api.codahale import of_many
@@ -228,7 +228,7 @@ def _add_services(
         )
 
     added: Responses = {
-        200: done("Stored; it will happen", "/team/web is added; its plan deploy shows more"),
+        200: said("Stored; it will happen", "/team/web is added; its plan deploy shows more"),
         400: BAD_REQUEST,
         409: REFUSED,
         413: TOO_LARGE,
@@ -249,7 +249,7 @@ def _add_services(
         return as_json(answer.body, answer.status)
 
     removed: Responses = {
-        200: done("Stored; it will happen, and cannot be undone", "/team/web is being uninstalled"),
+        200: said("Stored; it will happen, and cannot be undone", "/team/web is being uninstalled"),
         404: NOT_FOUND,
         409: REFUSED,
         503: UNANSWERED,

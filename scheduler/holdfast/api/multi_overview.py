@@ -13,8 +13,8 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
-    done,
     ok,
+    said,
 )
 from holdfast.api.maintenance import Hosts, check_body, host_names, maintenance_body
 from holdfast.api.parameters import HostName
@@ -92,7 +92,7 @@ def add_overview(
         return as_json(check_of_all(views(), host_names(hosts)))
 
     ordered: Responses = {
-        200: done("Stored; it will happen", "web: 10.0.0.7 is in maintenance: ..."),
+        200: said("Stored; it will happen", "web: 10.0.0.7 is in maintenance: ..."),
         400: BAD_REQUEST,
         404: NOT_FOUND,
         409: REFUSED,

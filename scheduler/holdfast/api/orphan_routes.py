@@ -15,9 +15,9 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
-    error,
     need,
     ok,
+    said,
 )
 from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.orphans import orphans_body, roles_of, silent_agents
@@ -34,7 +34,7 @@ def no_master(roles: Collection[str]) -> Inventory:
     raise NoInventory("no master is connected at the moment")
 
 
-_UNTOLD = error(
+_UNTOLD = said(
     "The master did not tell; nothing was changed",
     "The Mesos master did not tell what it has: no answer in time. Nothing was changed.",
 )

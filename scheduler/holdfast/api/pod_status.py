@@ -5,10 +5,11 @@ from itertools import groupby
 import orjson
 
 from holdfast.api.answers import INDENTED
-from holdfast.api.pods import instance_body, instance_names, type_of
+from holdfast.api.pods import instance_body, instance_names
 from holdfast.core.view import View
 from holdfast.records import Pod
 from holdfast.recovery.decide import Verdict
+from holdfast.service.instance_names import type_of
 from holdfast.service.model import ServiceSpec
 
 _DEPTH = 8

@@ -19,6 +19,7 @@ from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from holdfast.records import Pod, Task
 from holdfast.recovery.decide import Verdict
+from holdfast.service.instance_names import type_of
 from holdfast.service.model import PodSpec
 
 
@@ -200,11 +201,6 @@ def explanations_body(view: View) -> ExplanationsBody:
             if name in view.explanations
         ],
     }
-
-
-def type_of(name: str) -> str:
-    """The pod type of an instance."""
-    return name.rpartition("-")[0]
 
 
 def _spec(view: View, name: str) -> PodSpec | None:

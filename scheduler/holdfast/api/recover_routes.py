@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from holdfast.api import pods, shapes
-from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, done, ok
+from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, ok, said
 from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
@@ -35,7 +35,7 @@ def add_recover(router: APIRouter, source: ServiceSource, answer_seconds: float)
         return as_json(recover_body(source.view))
 
     ordered: Responses = {
-        200: done("Stored; it will happen", "pod replace hello-1: hello-1 is being replaced"),
+        200: said("Stored; it will happen", "pod replace hello-1: hello-1 is being replaced"),
         400: BAD_REQUEST,
         409: REFUSED,
         503: UNANSWERED,

@@ -16,10 +16,10 @@ from holdfast.api.answers import (
     UNKNOWN_CALLER,
     Responses,
     as_json,
-    done,
     need,
     ok,
     ok_text,
+    said,
 )
 from holdfast.api.certificate_routes import add_certificates
 from holdfast.api.codahale import of_service
@@ -119,7 +119,7 @@ def _add_volumes(router: APIRouter, source: ServiceSource, answer_seconds: float
         return as_json(found[id])
 
     ordered: Responses = {
-        200: done(
+        200: said(
             "Stored; the volume goes once its agent offers it",
             "e19fd42d8f5b49b0 will be destroyed",
         ),

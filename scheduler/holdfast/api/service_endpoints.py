@@ -1,10 +1,10 @@
 """The endpoints a service defines itself: addresses of its instances, or a text made of them."""
 
-from holdfast.api.endpoints import domain_of
 from holdfast.api.shapes import EndpointBody
 from holdfast.core.addresses import place, values
 from holdfast.core.view import View
 from holdfast.service.extra_model import EndpointSpec
+from holdfast.service.task_env import service_domain
 from holdfast_executor import mustache
 
 
@@ -17,7 +17,7 @@ def addresses(view: View, spec: EndpointSpec) -> EndpointBody:
     """Where the instances are that have a place, whether they run at the moment or not."""
     body: EndpointBody = {"address": [], "dns": []}
     assert spec.pod is not None
-    pod = view.service.pod(spec.pod)
+    pod, domain = view.service.pod(spec.pod), service_domain(view.service, view.domains)
     for index in range(pod.count if spec.count is None else min(spec.count, pod.count)):
         held, ip = place(view.pods, pod, index)
         if held is None or ip is None:
@@ -29,7 +29,7 @@ def addresses(view: View, spec: EndpointSpec) -> EndpointBody:
         task = ports[0].task if ports else pod.tasks[0].name
         host = f"{pod.type}-{index}-{task}".replace(".", "-")
         body["address"].append(f"{ip}{suffix}")
-        body["dns"].append(f"{host}.{domain_of(view)}{suffix}")
+        body["dns"].append(f"{host}.{domain}{suffix}")
     return body
 
 

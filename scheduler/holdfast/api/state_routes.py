@@ -17,10 +17,10 @@ from holdfast.api.answers import (
     Responses,
     as_json,
     as_text,
-    done,
     need,
     ok,
     ok_text,
+    said,
 )
 from holdfast.api.parameters import Address, FileName, PodType, PropertyName, TaskName
 from holdfast.api.source import ServiceSource, ask
@@ -85,7 +85,7 @@ def _add_ids(router: APIRouter, source: ServiceSource, answer_seconds: float) ->
         return as_json(known[key])
 
     refreshed: Responses = {
-        200: done("This scheduler is the one that writes the records", "they are up to date"),
+        200: said("This scheduler is the one that writes the records", "they are up to date"),
         409: REFUSED,
         503: UNANSWERED,
     }
@@ -122,7 +122,7 @@ def _add_files(router: APIRouter, source: ServiceSource, answer_seconds: float) 
         return as_text(source.view.files[name])
 
     stored: Responses = {
-        200: done("Stored", "VERSION is stored, 17 bytes"),
+        200: said("Stored", "VERSION is stored, 17 bytes"),
         400: BAD_REQUEST,
         409: REFUSED,
         413: TOO_LARGE,

@@ -12,9 +12,9 @@ from holdfast.api.answers import (
     UNANSWERED,
     Responses,
     as_json,
-    done,
     need,
     ok,
+    said,
 )
 from holdfast.api.bodies import json_body, json_of
 from holdfast.api.parameters import RetiredName
@@ -44,7 +44,7 @@ def add_uninstall(router: APIRouter, source: ServiceSource, answer_seconds: floa
         return as_json(_uninstall_body(source.view))
 
     ordered: Responses = {
-        200: done(
+        200: said(
             "Stored; it will happen, and cannot be undone", "hello-world is being uninstalled"
         ),
         400: BAD_REQUEST,
@@ -67,7 +67,7 @@ def add_retired(router: APIRouter, source: ServiceSource, answer_seconds: float)
         return as_json([*map(_retired_body, source.view.retired.values())])
 
     ordered: Responses = {
-        200: done("Stored; nothing is destroyed", "what hello-1 left on 10.0.0.9 is forgotten"),
+        200: said("Stored; nothing is destroyed", "what hello-1 left on 10.0.0.9 is forgotten"),
         404: NOT_FOUND,
         409: REFUSED,
         503: UNANSWERED,

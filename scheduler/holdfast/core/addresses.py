@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from holdfast.records import Pod, Reservation
 from holdfast.service.model import PodSpec, ServiceSpec
-from holdfast.service.task_env import Domains, env_name
+from holdfast.service.task_env import Domains, env_name, service_domain
 
 
 def values(service: ServiceSpec, pods: Mapping[str, Pod], domains: Domains) -> dict[str, str]:
@@ -24,11 +24,6 @@ def values(service: ServiceSpec, pods: Mapping[str, Pod], domains: Domains) -> d
             known |= {f"{name}_PORT_{env_name(p.name)}": str(p.number) for p in held.ports}
         known |= {f"{type_}_COUNT": str(pod.count), f"{type_}_IPS": ",".join(ips)}
     return known
-
-
-def service_domain(service: ServiceSpec, domains: Domains) -> str:
-    """The domain DC/OS gives to the tasks: no slashes, and dashes for dots (EndpointUtils)."""
-    return f"{service.name.replace('/', '').replace('.', '-')}.{domains.tasks}"
 
 
 def place(

@@ -29,6 +29,7 @@ from holdfast.placement.owner import role_for
 from holdfast.placement.pool import AgentPool, PoolKey, pools
 from holdfast.plans.goals import RESTART
 from holdfast.records import Pod, Reservation, Retired, Task
+from holdfast.service.instance_names import type_of
 
 IDLE_REFUSE_SECONDS = 3600.0
 SEARCHING_REFUSE_SECONDS = 10.0
@@ -266,7 +267,7 @@ class Allocation:
         former = (
             retired.reservation
             for retired in self._ledger.retired.values()
-            if retired.pod.rpartition("-")[0] == wanted.spec.type
+            if type_of(retired.pod) == wanted.spec.type
             and retired.pod != wanted.name
             and any(task.live for task in retired.tasks)
         )

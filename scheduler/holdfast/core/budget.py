@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from holdfast.service.instance_names import type_and_index, type_of
 from holdfast.service.model import ServiceSpec
 
 Down = Callable[[str], Collection[str]]
@@ -50,13 +51,12 @@ def wanted(service: ServiceSpec, names: Iterable[str]) -> dict[str, list[str]]:
     """Those of the instances that the service asks for, by pod type, in its order."""
     by_type: dict[str, list[str]] = {}
     for name in names:
-        by_type.setdefault(name.rpartition("-")[0], []).append(name)
+        by_type.setdefault(type_of(name), []).append(name)
     result = {}
     for spec in service.pods:
         of_type = by_type.get(spec.type, ())
         kept = sorted(
-            (n for n in of_type if int(n.rpartition("-")[2]) < spec.count),
-            key=lambda n: int(n.rpartition("-")[2]),
+            (name for name in of_type if type_and_index(name)[1] < spec.count), key=type_and_index
         )
         if kept:
             result[spec.type] = kept

@@ -28,6 +28,7 @@ from holdfast.core.state_commands import confirm_records, store_file
 from holdfast.core.uninstall import Uninstall
 from holdfast.plans.derive import RECOVERY, all_plans
 from holdfast.recovery.proposal import proposal
+from holdfast.service.instance_names import type_of
 
 BY_ORDER = "ordered by an operator"
 
@@ -112,7 +113,7 @@ class Dispatch:
                 text = self._recover(command, now)
                 self._sweep(now)
             case Verb.POD_PAUSE | Verb.POD_RESUME:
-                down = self._agenda.down_of(target.rpartition("-")[0]) - {target}
+                down = self._agenda.down_of(type_of(target)) - {target}
                 text = change_pause(ledger, command, down, self._agenda.shortage)
             case Verb.VOLUMES_DESTROY:
                 text = destroy_volume(ledger, target, self._leftovers.quarantined, now)

@@ -18,6 +18,7 @@ from holdfast.core.outcome import Reason
 from holdfast.records import Pod
 from holdfast.service.disruption_model import DisruptionCheck
 from holdfast.service.disruption_section import POD_INSTANCE
+from holdfast.service.instance_names import type_of
 from holdfast.service.task_env import Domains
 
 VALID_SECONDS = 30.0
@@ -57,7 +58,7 @@ class Disruption:
 
     @property
     def pod_type(self) -> str:
-        return self.pod.rpartition("-")[0]
+        return type_of(self.pod)
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class Disruptions:
 
     def done(self, name: str) -> None:
         """The instance is being stopped: what was said of its type before that is void."""
-        pod_type = name.rpartition("-")[0]
+        pod_type = type_of(name)
         for known in [each for each in self._known if each.pod_type == pod_type]:
             state = self._known[known]
             if state.open or state.allowed or known.pod == name:

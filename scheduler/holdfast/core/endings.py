@@ -85,7 +85,8 @@ class Endings:
     def _end(self, pod: Pod, names: Container[str], now: float) -> None:
         """Stop tasks for good; should a plan have them again, they are deployed anew."""
         live = tuple(t.name for t in pod.tasks if t.live and t.name in names)
-        if self._must_stay(pod, Action.RESTART, Stop(live, "no plan has it any more"), now):
+        stop = Stop(live, "no plan has it any more")
+        if self._must_stay(pod, Action.RESTART, stop, now):
             return
         tasks = tuple(replace(t, reached=None) if t.name in names else t for t in pod.tasks)
         ended = replace(pod, tasks=tasks, deployed=None)
@@ -93,7 +94,7 @@ class Endings:
             ended = replace(ended, deployed=self._ledger.target_id)
         if ended != pod:
             self._ledger.put_pod(ended)
-        self.stop(ended, Stop(live, "no plan has it any more"))
+        self.stop(ended, stop)
 
     def _must_stay(self, pod: Pod, action: Action, stop: Stop, now: float) -> bool:
         """Whether nobody wants it any more, and its disruption check does not let it be stopped."""

@@ -14,6 +14,7 @@ from holdfast.recovery.decide import Choice, Situation, Verdict, verdict
 from holdfast.recovery.disaster import disaster
 from holdfast.recovery.failure import Cause, Failure, failure_of
 from holdfast.recovery.history import History
+from holdfast.service.instance_names import type_of
 
 SETTLE_SECONDS = 60.0
 """After a subscription, how long agents may take to offer what they have: an instance that is down
@@ -98,7 +99,7 @@ class Failures:
         deadline = due.deadline or 0.0
         if self._failures[due.pod].cause is Cause.MARKED_GONE:
             return deadline
-        policy = self._ledger.service.pod(_type(due.pod)).replacement
+        policy = self._ledger.service.pod(type_of(due.pod)).replacement
         settle = SETTLE_SECONDS if policy is None else min(SETTLE_SECONDS, policy.timeout)
         return max(deadline, subscribed + settle)
 
@@ -146,7 +147,7 @@ class Failures:
         )
         before = self._verdicts
         self._verdicts = {
-            name: verdict(name, self._ledger.service.pod(_type(name)), situation)
+            name: verdict(name, self._ledger.service.pod(type_of(name)), situation)
             for name in self._failures
         }
         for name, each in self._verdicts.items():
@@ -169,7 +170,7 @@ class Failures:
         if pod is not None and wanted and pod.replaced is not None:
             self._replacing.setdefault(pod.type, set()).add(name)
         else:
-            self._replacing.get(_type(name), set()).discard(name)
+            self._replacing.get(type_of(name), set()).discard(name)
 
     def _note_disaster(self, now: float) -> None:
         """Whether the failures are a disaster; its begin and its end are stored."""
@@ -194,7 +195,3 @@ class Failures:
             if orders.interrupted
             or any(p.startswith(f"{name}:") or p == f"{REPLACE} {name}" for p in orders.phases)
         }
-
-
-def _type(name: str) -> str:
-    return name.rpartition("-")[0]

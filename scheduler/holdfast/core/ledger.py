@@ -26,6 +26,7 @@ from holdfast.records import DestroyIntent, Pod, Retired
 from holdfast.recovery.history import History, history_to_json
 from holdfast.service.changes import pod_changed
 from holdfast.service.encode import to_json
+from holdfast.service.instance_names import type_and_index
 from holdfast.service.model import PodSpec, ServiceSpec
 
 FRAMEWORK_PATH = "framework"
@@ -299,8 +300,7 @@ class Ledger:
 
     def instance(self, name: str) -> tuple[str, int]:
         """The pod type and the index of a pod instance's name."""
-        pod_type, _, index = name.rpartition("-")
-        return pod_type, int(index)
+        return type_and_index(name)
 
     def spec_of(self, pod: Pod) -> PodSpec:
         """The pod as its tasks were launched."""

@@ -30,6 +30,7 @@ from holdfast.core.part import Maker, Part, deletions, open_parts
 from holdfast.core.renewal import outdated
 from holdfast.core.roles import subscribed_roles
 from holdfast.core.startup import (
+    Record,
     Stored,
     open_ledger,
 )
@@ -51,8 +52,6 @@ UPDATE_AGAIN_SECONDS = 1.0
 LATE_SECONDS = 120.0
 """After which no call arrives any more that was given up: an UPDATE_FRAMEWORK that came late would
 take back the roles that were told meanwhile, so it is told once more then."""
-
-Record = Mapping[str, Any]
 
 
 class Composite:

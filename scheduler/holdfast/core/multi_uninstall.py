@@ -5,10 +5,9 @@ The word for it is stored beside the services before anything else is done, and 
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from holdfast.core.effects import Decision, Effect, Teardown, Wipe
-from holdfast.core.startup import BadRecord, Stored
+from holdfast.core.startup import BadRecord, Record, Stored
 from holdfast.core.uninstall import DEREGISTER, TEARDOWN_AGAIN_SECONDS
 from holdfast.core.uninstall_record import (
     UNINSTALLING_PATH,
@@ -24,8 +23,6 @@ MANY = "many"
 """The key that tells the record from that of a single service."""
 
 SERVICES = "uninstall-services"
-
-Record = Mapping[str, Any]
 
 
 def uninstalls_many(stored: Stored) -> bool:

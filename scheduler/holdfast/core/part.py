@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
@@ -11,6 +10,7 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.startup import (
     BadRecord,
+    Record,
     Stored,
     is_being_uninstalled,
     open_ledger,
@@ -24,8 +24,6 @@ RECORD_FOLDERS = (
     *("configs", "files", "intents", "journal", "paused", "plans", "pods", "retired", "uninstall"),
 )
 """Where a service may have had records; they stay, empty, in a store that has folders."""
-
-Record = Mapping[str, Any]
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from holdfast.core.budget import TooMany, too_many, wanted
 from holdfast.core.view import View
 from holdfast.records import Pod
+from holdfast.service.instance_names import type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def check(view: View, hosts: Sequence[str]) -> Check:
     problems = [
         str(broken)
         for pod_type in wanted(view.service, names)
-        if (broken := _broken(view, [n for n in names if n.rpartition("-")[0] == pod_type]))
+        if (broken := _broken(view, [n for n in names if type_of(n) == pod_type]))
     ]
     return Check(
         pods=tuple(name for name in names if name not in view.upkeep.down),
@@ -101,7 +102,7 @@ def order(view: View, hosts: Iterable[str]) -> Order:
 
 def _broken(view: View, names: Sequence[str]) -> TooMany | None:
     def down_of(pod_type: str) -> list[str]:
-        return [n for n in view.upkeep.down if n.rpartition("-")[0] == pod_type]
+        return [n for n in view.upkeep.down if type_of(n) == pod_type]
 
     return too_many(view.service, down_of, names, view.upkeep.going)
 

@@ -29,7 +29,8 @@ from holdfast.service.changes import refusals
 from holdfast.service.encode import config_id, from_json
 from holdfast.service.model import ServiceSpec
 
-Stored = Mapping[str, Mapping[str, Any]]
+Record = Mapping[str, Any]
+Stored = Mapping[str, Record]
 T = TypeVar("T")
 
 

@@ -24,6 +24,7 @@ from holdfast.plans.derive import (
 )
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
+from holdfast.service.instance_names import type_and_index
 from holdfast.service.model import PhaseSpec, PlanSpec, Strategy
 
 SERIAL = frozenset({Strategy.SERIAL, Strategy.SERIAL_CANARY})
@@ -207,10 +208,10 @@ class Progress:
         """
         wanted = {spec.type: spec.count for spec in situation.service.pods}
         names = {
-            name: (pod_type, int(index))
+            name: (pod_type, index)
             for name in changed
-            for pod_type, _, index in [name.rpartition("-")]
-            if int(index) < wanted.get(pod_type, 0)
+            for pod_type, index in [type_and_index(name)]
+            if index < wanted.get(pod_type, 0)
         }
         everyone: dict[str, tuple[str, int]] = {}
         orders = _all_orders(situation)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.service.instance_names import type_and_index, type_of
 from holdfast.service.model import PodSpec, ServiceSpec, TaskSpec
 from holdfast_executor import contract
 
@@ -87,11 +88,11 @@ def task_environment(
         "POD_INSTANCE_INDEX": str(index),
         "POD_PEERS": ",".join(
             f"{peer}={peers[peer]}"
-            for peer in sorted(peers, key=_by_index)
-            if peer != instance and _type_of(peer) == pod.type
+            for peer in sorted(peers, key=type_and_index)
+            if peer != instance and type_of(peer) == pod.type
         ),
         "FRAMEWORK_NAME": service.name,
-        "FRAMEWORK_HOST": f"{flat.replace('.', '-')}.{domains.tasks}",
+        "FRAMEWORK_HOST": service_domain(service, domains),
         "FRAMEWORK_VIP_HOST": f"{flat}.{domains.vips}",
         "SCHEDULER_API_HOSTNAME": scheduler_host,
         "SCHEDULER_API_PORT": str(scheduler_port),
@@ -114,10 +115,6 @@ def task_environment(
     return env
 
 
-def _type_of(instance: str) -> str:
-    return instance.rpartition("-")[0]
-
-
-def _by_index(instance: str) -> tuple[str, int]:
-    type_, _, index = instance.rpartition("-")
-    return type_, int(index)
+def service_domain(service: ServiceSpec, domains: Domains) -> str:
+    """The domain DC/OS gives to the tasks: no slashes, and dashes for dots (EndpointUtils)."""
+    return f"{service.name.replace('/', '').replace('.', '-')}.{domains.tasks}"
