@@ -1,22 +1,20 @@
 """Asks agents what they can do, by the operator API of each (GET_FLAGS and GET_VERSION)."""
 
 import re
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import requests
 import structlog
 
+from holdfast.asking import Asker
 from holdfast.core.effects import InspectAgent
 from holdfast.core.events import AgentInspected
 from holdfast.mesos.access import Access
 from holdfast.mesos.messages import AgentFeatures
 from holdfast.mesos.stream import connection_problem
 
-AT_ONCE = 4
 ANSWER_SECONDS = 5.0
 MOST_OF_A_REASON = 200
 DEFAULT_ISOLATION = "posix/cpu,posix/mem"
@@ -24,8 +22,8 @@ DEFAULT_ISOLATION = "posix/cpu,posix/mem"
 log = structlog.get_logger("holdfast.agents")
 
 
-class AgentInspector:
-    """Asks a few agents at a time; each question is answered by one event."""
+class AgentInspector(Asker[InspectAgent, AgentInspected]):
+    """Asks agents what they can do."""
 
     def __init__(
         self,
@@ -34,30 +32,18 @@ class AgentInspector:
         encrypted: Callable[[], bool] = lambda: False,
     ) -> None:
         """`encrypted` tells whether the master is spoken to by TLS: agents then are as well."""
+        super().__init__(post, "inspect")
         self._access = access
-        self._post = post
         self._encrypted = encrypted
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="inspect")
-        self._stopped = threading.Event()
 
-    def ask(self, question: InspectAgent) -> None:
-        """Have the agent asked; returns at once. Does nothing after `stop`."""
-        if not self._stopped.is_set():
-            self._threads.submit(self._ask, question)
-
-    def stop(self) -> None:
-        """Ask no more; a question under way is given up."""
-        self._stopped.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _ask(self, question: InspectAgent) -> None:
+    def answer(self, question: InspectAgent) -> AgentInspected:
         if self._encrypted():
             # Masters offer agents as http:// whether these speak TLS or not (Mesos 1.11).
             question = replace(question, url=question.url.replace("http://", "https://", 1))
         event = inspect(self._access, question)
         if event.reason:
             log.warning("an agent does not tell what it can do", why=event.reason)
-        self._post(event)
+        return event
 
 
 def inspect(access: Access, question: InspectAgent) -> AgentInspected:

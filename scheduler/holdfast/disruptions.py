@@ -1,22 +1,20 @@
 """Asks the URLs of disruption checks, by POST with JSON."""
 
 import json
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import requests
 import structlog
 import urllib3
 
+from holdfast.asking import Asker
 from holdfast.core.effects import AskDisruption
 from holdfast.core.events import DisruptionAnswered
 from holdfast.mesos.stream import connection_problem
 
-AT_ONCE = 4
 ANSWER_SECONDS = 5.0
-"""How many are asked at a time, and how long an answer may take, all of it."""
+"""How long an answer may take, all of it."""
 
 MOST_BYTES = 65_536
 MOST_OF_A_REASON = 200
@@ -27,26 +25,14 @@ EXPECTED = '{"allow": true} or {"allow": false, "reason": "..."}'
 log = structlog.get_logger("holdfast.disruptions")
 
 
-class DisruptionAsker:
-    """Asks a few at a time; each question is answered by one event."""
+class DisruptionAsker(Asker[AskDisruption, DisruptionAnswered]):
+    """Asks disruption checks."""
 
     def __init__(self, post: Callable[[DisruptionAnswered], None]) -> None:
-        self._post = post
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="disruption")
-        self._stopped = threading.Event()
+        super().__init__(post, "disruption")
 
-    def ask(self, question: AskDisruption) -> None:
-        """Have the URL asked; returns at once. Does nothing after `stop`."""
-        if not self._stopped.is_set():
-            self._threads.submit(self._ask, question)
-
-    def stop(self) -> None:
-        """Ask no more; a question under way is given up."""
-        self._stopped.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _ask(self, question: AskDisruption) -> None:
-        self._post(asked(question))
+    def answer(self, question: AskDisruption) -> DisruptionAnswered:
+        return asked(question)
 
 
 def asked(question: AskDisruption, seconds: float = ANSWER_SECONDS) -> DisruptionAnswered:
