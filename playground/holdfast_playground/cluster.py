@@ -257,12 +257,16 @@ class Cluster:
 
     # Masters and ZooKeeper ------------------------------------------------------------------
 
+    def leading_master(self) -> int:
+        """The number of the master that leads now. Raises PlaygroundError."""
+        leader = urlsplit(self.leader()).netloc
+        return next(m.number for m in self.masters if f"{m.ip}:{m.port}" == leader)
+
     def master_kill(self, number: int | None = None) -> int:
         """SIGKILL a master, the leading one when no number is given; returns its number."""
         with locked(self.directory):
             if number is None:
-                leader = urlsplit(self.leader()).netloc
-                number = next(m.number for m in self.masters if f"{m.ip}:{m.port}" == leader)
+                number = self.leading_master()
             processes.kill([self._running(master_name(self._master_number(number)))])
         return number
 

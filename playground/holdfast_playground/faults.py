@@ -52,7 +52,10 @@ def containers(cluster: Cluster, agent: int) -> tuple[Container, ...]:
     found: dict[tuple[str, Path], list[tuple[str, ProcessRecord]]] = {}
     boot = processes.boot_id()
     for facts in processes.all_processes():
-        environment = _environment(facts.pid)
+        try:
+            environment = processes.environment_of(facts.pid)
+        except OSError:
+            continue  # it has ended, or is another user's and so none of the cluster's
         sandbox = environment.get(SANDBOX, b"")
         if facts.state in "ZX" or not sandbox.startswith(inside):
             continue
@@ -74,15 +77,6 @@ def containers(cluster: Cluster, agent: int) -> tuple[Container, ...]:
         )
         for (executor_id, sandbox), records in found.items()
     )
-
-
-def _environment(pid: int) -> dict[bytes, bytes]:
-    try:
-        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        # It has ended, or is another user's and so none of the cluster's.
-        return {}
-    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 def executor_kill(container: Container) -> None:

@@ -18,16 +18,16 @@ from holdfast_playground.processes import (
     ProcessRecord,
     all_processes,
     boot_id,
+    environment_of,
     facts_of,
     kill,
 )
 
 CGROUP_HIERARCHIES: Final = Path("/sys/fs/cgroup")
 # What Mesos sets for every executor; the first always, with the path as the host sees it.
-SANDBOX_VARIABLES: Final = (b"MESOS_DIRECTORY=", b"MESOS_SANDBOX=")
+SANDBOX_VARIABLES: Final = (b"MESOS_DIRECTORY", b"MESOS_SANDBOX")
 DETACH: Final = 2
 PATIENCE_SECONDS: Final = 15.0
-EXEC_SECONDS: Final = 1.0
 
 
 def end_processes(roots: Iterable[ProcessRecord], directory: Path, cgroup: str) -> None:
@@ -94,33 +94,14 @@ def _self_and_ancestors(processes: Iterable[ProcessFacts]) -> set[int]:
 def _carries(pid: int, directory: Path, cgroup: str) -> bool:
     inside = os.fsencode(directory) + b"/"
     try:
-        if any(
-            entry.startswith(name + inside)
-            for entry in _environment(pid).split(b"\0")
-            for name in SANDBOX_VARIABLES
-        ):
+        environment = environment_of(pid)
+        if any(environment.get(name, b"").startswith(inside) for name in SANDBOX_VARIABLES):
             return True
         groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
         # It ended meanwhile, or is another user's and so none of ours.
         return False
     return any(f"{line.split(':', 2)[2]}/".startswith(f"/{cgroup}/") for line in groups)
-
-
-def _environment(pid: int) -> bytes:
-    """The environment of a process. OSError when there is none to see, as with kernel threads.
-
-    In the middle of execve(2) a process shows neither environment nor arguments: that is waited
-    out, as it would be missed.
-    """
-    folder = Path(f"/proc/{pid}")
-    deadline = time.monotonic() + EXEC_SECONDS
-    while True:
-        environment = (folder / "environ").read_bytes()
-        if environment or (folder / "cmdline").read_bytes() or time.monotonic() > deadline:
-            return environment
-        (folder / "exe").readlink()
-        time.sleep(POLL_SECONDS)
 
 
 def remove_mounts(directory: Path) -> None:

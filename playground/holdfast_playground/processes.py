@@ -15,6 +15,7 @@ from typing import Final
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 POLL_SECONDS: Final = 0.02
+EXEC_SECONDS: Final = 1.0
 # Waits for one line on its stdin, then becomes the program. Its start time stays what it was.
 GATE: Final = 'read -r go && exec "$@" </dev/null'
 
@@ -65,6 +66,22 @@ def all_processes() -> list[ProcessFacts]:
     """The facts about every process of the machine."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     return [facts for facts in map(facts_of, pids) if facts is not None]
+
+
+def environment_of(pid: int) -> dict[bytes, bytes]:
+    """The environment of a process. OSError when there is none to see, as with kernel threads.
+
+    In the middle of execve(2) a process shows neither environment nor arguments: that is waited
+    out, as it would be missed.
+    """
+    folder = Path(f"/proc/{pid}")
+    deadline = time.monotonic() + EXEC_SECONDS
+    while True:
+        found = (folder / "environ").read_bytes()
+        if found or (folder / "cmdline").read_bytes() or time.monotonic() > deadline:
+            return dict(entry.split(b"=", 1) for entry in found.split(b"\0") if b"=" in entry)
+        (folder / "exe").readlink()
+        time.sleep(POLL_SECONDS)
 
 
 def record_of(pid: int) -> ProcessRecord | None:

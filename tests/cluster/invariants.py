@@ -27,6 +27,7 @@ import requests
 
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.errors import PlaygroundError
+from holdfast_playground.processes import environment_of
 
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.5
@@ -101,8 +102,7 @@ def holders(cluster: Cluster) -> dict[str, dict[str, set[int]]]:
     for name in filter(str.isdigit, os.listdir("/proc")):
         process = Path("/proc") / name
         with suppress(OSError):  # it ended meanwhile, or is another user's
-            pairs = (process / "environ").read_bytes().split(b"\0")
-            environment = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
+            environment = environment_of(int(name))
             sandbox = environment.get(b"MESOS_DIRECTORY", b"")
             if not sandbox.startswith(inside):
                 continue

@@ -88,8 +88,7 @@ def test_a_rebooted_agent_starts_its_task_again_on_the_volume(service: Scheduler
 
 def test_a_master_that_hangs_is_left_for_another(service: Scheduler) -> None:
     cluster, before = service.cluster, places(service)
-    leader = cluster.leader()
-    number = next(m.number for m in cluster.masters if f"http://{m.ip}:" in leader)
+    leader, number = cluster.leader(), cluster.leading_master()
     log_before = service.log.count("subscribed to")
     cluster.master_pause(number)
     wait_until("another one leads", lambda: _leads(cluster, leader))

@@ -1,6 +1,7 @@
 """The faults: what breaks, and what mends it. Whether services come back is the soak's to see."""
 
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
 from typing import Final
@@ -175,21 +176,27 @@ def task_frozen(ground: Ground, rng: Random) -> Begun:
 
 def _leading(ground: Ground) -> int | None:
     try:
-        leader = ground.cluster.leader().removeprefix("http://")
+        return ground.cluster.leading_master()
     except PlaygroundError:
         return None
-    return next((m.number for m in ground.cluster.masters if f"{m.ip}:{m.port}" == leader), None)
 
 
-def master_killed(ground: Ground, rng: Random) -> Begun:
-    hold = _short(rng)
+def _on_leading_master(
+    ground: Ground,
+    hold: float,
+    strike: Callable[[int], object],
+    mend: Callable[[int], None],
+) -> Begun:
     number = _leading(ground)
     if number is None:
         return Begun("none, since none leads")
-    ground.cluster.master_kill(number)
-    return Begun(
-        f"master-{number}, the leading one", hold, lambda: ground.cluster.master_start(number)
-    )
+    strike(number)
+    return Begun(f"master-{number}, the leading one", hold, lambda: mend(number))
+
+
+def master_killed(ground: Ground, rng: Random) -> Begun:
+    cluster = ground.cluster
+    return _on_leading_master(ground, _short(rng), cluster.master_kill, cluster.master_start)
 
 
 def standby_master_killed(ground: Ground, rng: Random) -> Begun:
@@ -200,14 +207,8 @@ def standby_master_killed(ground: Ground, rng: Random) -> Begun:
 
 
 def master_frozen(ground: Ground, rng: Random) -> Begun:
-    hold = rng.uniform(1, 8)
-    number = _leading(ground)
-    if number is None:
-        return Begun("none, since none leads")
-    ground.cluster.master_pause(number)
-    return Begun(
-        f"master-{number}, the leading one", hold, lambda: ground.cluster.master_continue(number)
-    )
+    cluster, hold = ground.cluster, rng.uniform(1, 8)
+    return _on_leading_master(ground, hold, cluster.master_pause, cluster.master_continue)
 
 
 def zookeeper_killed(ground: Ground, rng: Random) -> Begun:
