@@ -36,7 +36,7 @@ def main(names: tuple[str, ...], record: bool) -> None:
         try:
             text, kept = measure()
         except Failed as failure:
-            raise click.ClickException(f"{name}: {failure}") from failure
+            raise Failed(f"{name}: {failure}") from failure
         all_kept = all_kept and kept
         click.echo(f"## {heading}\n\n{text}")
         if record:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,11 +30,10 @@ from benchmarks.report import HEADINGS, Row, machine, shown, table
 from benchmarks.rig import (
     PORT,
     SCHEDULER_COMMAND,
-    Failed,
+    check_alive,
     cluster_of,
     end_with_signals,
     process_of,
-    tail,
     wait,
     zookeeper_client,
 )
@@ -148,11 +148,7 @@ class Service:
         return orders_of_blind(service, self._master, operations, tasks=1, agents=1)
 
     def _wait(self, found: Callable[[], object], what: str) -> None:
-        wait(found, what, self._check)
-
-    def _check(self) -> None:
-        if self._process.poll() is not None:
-            raise Failed(f"the scheduler ended\n{tail(self._log)}")
+        wait(found, what, partial(check_alive, self._process, self._log))
 
     def _get(self, address: str, path: str) -> Any:
         connection = http.client.HTTPConnection(address, timeout=10)
@@ -207,10 +203,7 @@ def report() -> tuple[str, bool]:
 @click.command()
 def main() -> None:
     """Kill tasks and agents. Ends with 1 when they run again too late."""
-    try:
-        text, kept = report()
-    except Failed as failure:
-        raise click.ClickException(str(failure)) from failure
+    text, kept = report()
     click.echo(text)
     raise SystemExit(0 if kept else 1)
 

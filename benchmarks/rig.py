@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import psutil
 from kazoo.client import KazooClient
 
@@ -28,7 +30,7 @@ POLL_SECONDS = 0.02
 T = TypeVar("T")
 
 
-class Failed(Exception):
+class Failed(click.ClickException):
     """Something did not come to its end, so there is nothing to measure."""
 
 
@@ -69,12 +71,7 @@ def zookeeper_alone(folder: Path) -> Iterator[str]:
     ip = _free_address()
     log = folder / "zookeeper.log"
     with process_of(zookeeper.command(ip, folder / "zookeeper"), log) as process:
-
-        def alive() -> None:
-            if process.poll() is not None:
-                raise Failed(f"ZooKeeper ended\n{tail(log)}")
-
-        wait(lambda: _answers(ip), "ZooKeeper answers", alive)
+        wait(lambda: zookeeper.answers(ip), "ZooKeeper answers", partial(check_alive, process, log))
         yield f"{ip}:{ZOOKEEPER_PORT}"
 
 
@@ -86,15 +83,6 @@ def _free_address() -> str:
             probe.bind((ip, ZOOKEEPER_PORT))
             return ip
     raise Failed("no loopback address is free for ZooKeeper")
-
-
-def _answers(ip: str) -> bool:
-    try:
-        with socket.create_connection((ip, ZOOKEEPER_PORT), 1.0) as connection:
-            connection.sendall(b"ruok")
-            return connection.recv(4) == b"imok"
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager
@@ -130,6 +118,12 @@ def peak_mb(process: psutil.Process) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise Failed(f"process {process.pid} has ended")
+
+
+def check_alive(process: psutil.Popen, log: Path) -> None:
+    """Raises Failed, with the end of its log, when the process has ended."""
+    if process.poll() is not None:
+        raise Failed(f"{log.stem} ended\n{tail(log)}")
 
 
 def tail(log: Path) -> str:

@@ -22,12 +22,11 @@ from benchmarks.report import HEADINGS, Row, machine, table
 from benchmarks.rig import (
     PORT,
     SCHEDULER_COMMAND,
-    Failed,
+    check_alive,
     cluster_of,
     cpu_of,
     end_with_signals,
     process_of,
-    tail,
     wait,
     zookeeper_client,
 )
@@ -81,8 +80,9 @@ class Candidates:
             *("--port", str(PORT + self._number), "--session-timeout", f"{SESSION_SECONDS:g}"),
         ]
         self._number += 1
-        with process_of(command, here / "log") as process:
-            yield Candidate(process, here / "log")
+        log = here / "scheduler.log"
+        with process_of(command, log) as process:
+            yield Candidate(process, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,7 @@ class Candidate:
     log: Path
 
     def check(self) -> None:
-        if self.process.poll() is not None:
-            raise Failed(f"a scheduler ended\n{tail(self.log)}")
+        check_alive(self.process, self.log)
 
     def said(self, text: str) -> bool:
         return text in self.log.read_text()
@@ -170,10 +169,7 @@ def report(pods: int, rounds: int) -> tuple[str, bool]:
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 def main(pods: int, rounds: int) -> None:
     """Kill the leading scheduler. Ends with 1 when the standby takes over too late."""
-    try:
-        text, kept = report(pods, rounds)
-    except Failed as failure:
-        raise click.ClickException(str(failure)) from failure
+    text, kept = report(pods, rounds)
     click.echo(text)
     raise SystemExit(0 if kept else 1)
 

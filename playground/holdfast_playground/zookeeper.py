@@ -1,5 +1,6 @@
 """One ZooKeeper server from the Debian packages, with a directory of its own."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,16 @@ CLASS_PATH: Final = (
     "commons-io",
 )
 MAIN_CLASS: Final = "org.apache.zookeeper.server.ZooKeeperServerMain"
+
+
+def answers(ip: str) -> bool:
+    """Whether the server at that address serves (the four-letter word `ruok`)."""
+    try:
+        with socket.create_connection((ip, ZOOKEEPER_PORT), 1.0) as connection:
+            connection.sendall(b"ruok")
+            return connection.recv(4) == b"imok"
+    except OSError:
+        return False
 
 
 def command(ip: str, directory: Path, settings: Mapping[str, str] | None = None) -> list[str]:

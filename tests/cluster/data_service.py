@@ -1,11 +1,12 @@
 """A service whose tasks note on their volumes what happens to them, and how to read that."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdfast_playground import faults, processes
+from holdfast_playground import faults
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.faults import Container
 from tests.cluster.running_service import Scheduler, wait_until
@@ -130,6 +131,14 @@ def assert_nothing_is_lost(service: Scheduler, *before: Place, service_name: str
         assert len(holders(service.cluster, where)) == 1, f"not one live task on {where}"
 
 
+def kept_well(service: Scheduler) -> Iterator[Scheduler]:
+    """For a fixture: the service, well before and after each test, and nothing lost."""
+    service.wait_well()
+    yield service
+    service.wait_well()
+    assert_nothing_is_lost(service)
+
+
 def wait_started(service: Scheduler, name: str, former: Place) -> Place:
     """Wait until the instance runs again on the same volume, as another task."""
 
@@ -141,17 +150,6 @@ def wait_started(service: Scheduler, name: str, former: Place) -> Place:
 
     now: Place = wait_until(f"{name} has started again", again, seconds=90)
     assert now.volume == former.volume
-    assert now.starts == [*former_starts(former, now), now.task_id]
+    assert former.task_id in now.starts[:-1]
+    assert now.starts[-1] == now.task_id
     return now
-
-
-def former_starts(former: Place, now: Place) -> list[str]:
-    """All starts on the volume but the last, which `former` has to be among."""
-    starts = now.starts[:-1]
-    assert former.task_id in starts
-    return starts
-
-
-def is_alive(record: processes.ProcessRecord) -> bool:
-    """Whether exactly that process runs, or is stopped."""
-    return processes.is_alive(record)

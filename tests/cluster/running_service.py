@@ -16,6 +16,7 @@ from holdfast_playground.network import client_name
 from tests.cluster import invariants
 
 DEADLINE_SECONDS = 60.0
+EXIT_LEADERSHIP_LOST = 8
 SESSION_SECONDS = 4.0
 
 

@@ -22,12 +22,11 @@ from tests.cluster.data_service import (
     place,
     volume_states,
 )
-from tests.cluster.running_service import Scheduler, wait_until
+from tests.cluster.running_service import EXIT_LEADERSHIP_LOST, Scheduler, wait_until
 
 AT_ONCE = 4
 PATIENCE_SECONDS = 120.0
 DIES = "\ndies "
-EXIT_LEADERSHIP_LOST = 8
 SPEC = ClusterSpec(agents=2, ping_timeout_seconds=1)
 LATE = 10_000
 """A boundary that is never reached."""

@@ -16,6 +16,7 @@ from tests.cluster.data_service import (
     wait_started,
 )
 from tests.cluster.running_service import Scheduler, wait_until
+from tests.cluster.stepped_clock import set_ahead
 
 POLICY = """
 replacement-failure-policy:
@@ -23,13 +24,6 @@ replacement-failure-policy:
   min-replace-delay-secs: 0
 """
 HOURS = 7200.0
-
-
-def step(file: Path, seconds: float) -> None:
-    """Set the clock by the file that is read for it, which never is half written."""
-    fresh = file.with_suffix(".new")
-    fresh.write_text(str(seconds))
-    fresh.replace(file)
 
 
 def started_after(where: Place) -> bool:
@@ -44,12 +38,9 @@ def test_a_clock_that_is_set_changes_no_time_out(
     cluster = cluster_factory(ClusterSpec(agents=3, ping_timeout_seconds=1, max_ping_timeouts=3))
     svc_yml, offset = tmp_path / "svc.yml", tmp_path / "offset"
     svc_yml.write_text(definition(2, POLICY))
-    step(offset, 0)
-    service = Scheduler(
-        *(cluster, svc_yml, tmp_path),
-        program=("tests.cluster.stepped_clock", str(offset)),
-    ).start()
-    try:
+    set_ahead(offset, 0)
+    program = ("tests.cluster.stepped_clock", str(offset))
+    with Scheduler(cluster, svc_yml, tmp_path, program=program).start() as service:
         service.wait_well()
         lost, other = place(service, "node-0"), place(service, "node-1")
         cluster.agent_kill(lost.agent)
@@ -59,7 +50,7 @@ def test_a_clock_that_is_set_changes_no_time_out(
             lambda: service.instances()["node-0"].get("decision", {}).get("deadline"),
         )
         for seconds in (HOURS, -HOURS):
-            step(offset, seconds)
+            set_ahead(offset, seconds)
             wait_until("the task is there", lambda: status(service, "node-1") == "RUNNING")
             now = place(service, "node-1")
             faults.task_kill(container(cluster, now), now.task_id)
@@ -70,5 +61,3 @@ def test_a_clock_that_is_set_changes_no_time_out(
         cluster.agent_start(lost.agent)
         wait_started(service, "node-0", lost)
         assert_nothing_is_lost(service, lost, other)
-    finally:
-        service.close()

@@ -13,20 +13,24 @@ from holdfast_playground import faults, processes
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from holdfast_playground.errors import PlaygroundError
 from tests.cluster.data_service import (
-    Place,
     assert_nothing_is_lost,
     container,
     definition,
+    kept_well,
     place,
     places,
     status,
     volume_states,
     wait_started,
 )
-from tests.cluster.running_service import SESSION_SECONDS, Scheduler, wait_until
+from tests.cluster.running_service import (
+    EXIT_LEADERSHIP_LOST,
+    SESSION_SECONDS,
+    Scheduler,
+    wait_until,
+)
 
 SPEC = ClusterSpec(agents=4, masters=2, ping_timeout_seconds=1, max_ping_timeouts=4)
-EXIT_LEADERSHIP_LOST = 8
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +49,14 @@ def svc_yml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(cluster: Cluster, svc_yml: Path) -> Iterator[Scheduler]:
-    scheduler = Scheduler(cluster, svc_yml, svc_yml.parent).start()
-    try:
+    with Scheduler(cluster, svc_yml, svc_yml.parent).start() as scheduler:
         scheduler.wait_well()
         yield scheduler
-    finally:
-        scheduler.close()
 
 
 @pytest.fixture
 def service(first: Scheduler) -> Iterator[Scheduler]:
-    """The service, well before and after each test."""
-    first.wait_well()
-    yield first
-    first.wait_well()
-    assert_nothing_is_lost(first)
+    yield from kept_well(first)
 
 
 def test_a_killed_executor_is_started_again_on_the_volume(service: Scheduler) -> None:
@@ -132,8 +129,7 @@ def test_a_scheduler_that_hung_does_nothing_once_another_leads(
     service: Scheduler, svc_yml: Path
 ) -> None:
     before, framework = places(service), service.get("state/frameworkId")
-    standby = Scheduler(service.cluster, svc_yml, svc_yml.parent, port=8090).start()
-    try:
+    with Scheduler(service.cluster, svc_yml, svc_yml.parent, port=8090).start() as standby:
         wait_until("the other stands by", lambda: "waits as standby" in standby.log)
         service.send(signal.SIGSTOP)
         standby.wait_well(SESSION_SECONDS + 30)
@@ -142,8 +138,6 @@ def test_a_scheduler_that_hung_does_nothing_once_another_leads(
         assert standby.get("state/frameworkId") == framework
         assert places(standby) == before
         standby.end()
-    finally:
-        standby.close()
     service.start()
     service.wait_well()
     assert places(service) == before
@@ -181,12 +175,9 @@ def small_disks(
         ) as cluster:
             path = folder / "svc.yml"
             path.write_text(definition(2))
-            scheduler = Scheduler(cluster, path, folder).start()
-            try:
+            with Scheduler(cluster, path, folder).start() as scheduler:
                 scheduler.wait_well()
                 yield cluster, scheduler
-            finally:
-                scheduler.close()
     except PlaygroundError as error:
         if "disk of its own" in str(error):
             pytest.skip(str(error))
@@ -206,13 +197,5 @@ def test_a_full_disk_is_survived(small_disks: tuple[Cluster, Scheduler]) -> None
     )
     faults.disk_free(cluster, before.agent)
     cluster.agent_start(before.agent)
-    after = wait_until("it runs again", lambda: _runs_again(service, before), seconds=90)
-    assert after.volume == before.volume
+    wait_started(service, "node-0", before)
     assert_nothing_is_lost(service)
-
-
-def _runs_again(service: Scheduler, before: Place) -> Place | None:
-    if not service.is_well():
-        return None
-    now = place(service, "node-0")
-    return now if now.task_id in now.starts and now.task_id != before.task_id else None

@@ -13,19 +13,24 @@ from tests.cluster.data_service import (
     container,
     definition,
     holders,
+    kept_well,
     place,
     places,
     status,
     volume_states,
 )
-from tests.cluster.running_service import SESSION_SECONDS, Scheduler, wait_until
+from tests.cluster.running_service import (
+    EXIT_LEADERSHIP_LOST,
+    SESSION_SECONDS,
+    Scheduler,
+    wait_until,
+)
 
 OBSTACLE = network.obstacle()
 pytestmark = pytest.mark.skipif(OBSTACLE is not None, reason=f"no network namespaces: {OBSTACLE}")
 SPEC = ClusterSpec(
     agents=4, masters=2, network_namespaces=True, ping_timeout_seconds=1, max_ping_timeouts=4
 )
-EXIT_LEADERSHIP_LOST = 8
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +57,7 @@ def leader(cluster: Cluster, svc_yml: Path) -> Iterator[Scheduler]:
 
 @pytest.fixture
 def service(leader: Scheduler) -> Iterator[Scheduler]:
-    """The service, well before and after each test."""
-    leader.wait_well()
-    yield leader
-    leader.wait_well()
-    assert_nothing_is_lost(leader)
+    yield from kept_well(leader)
 
 
 def test_a_cut_shorter_than_mesos_patience_changes_nothing(service: Scheduler) -> None:

@@ -29,13 +29,12 @@ pods:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
     folder = tmp_path_factory.mktemp("service")
     (folder / "svc.yml").write_text(SVC_YML)
-    with running(folder / "cluster", ClusterSpec(agents=1), keep_logs=True) as cluster:
-        scheduler = Scheduler(cluster, folder / "svc.yml", folder).start()
-        try:
-            scheduler.wait_well()
-            yield scheduler
-        finally:
-            scheduler.close()
+    with (
+        running(folder / "cluster", ClusterSpec(agents=1), keep_logs=True) as cluster,
+        Scheduler(cluster, folder / "svc.yml", folder).start() as scheduler,
+    ):
+        scheduler.wait_well()
+        yield scheduler
 
 
 def volume(service: Scheduler, name: str) -> Path:

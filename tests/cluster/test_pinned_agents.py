@@ -16,7 +16,6 @@ import requests
 from holdfast.mesos import calls, operations
 from holdfast.mesos.channel import Outcome
 from holdfast.mesos.messages import Offer
-from holdfast_executor import archive
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from tests.cluster.playground import traces
 from tests.cluster.raw_framework import RawFramework, amount, volumes
@@ -31,11 +30,6 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("agents") / "cluster"
     with running(folder, spec, keep_logs=True) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return archive.build(tmp_path_factory.mktemp("executor"))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import requests
 
 from holdfast.mesos import calls, operations
 from holdfast.mesos.channel import Outcome
-from holdfast_executor import archive
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from tests.cluster.raw_framework import RawFramework, amount, volumes
 from tests.unit.mesos.recorder import until
@@ -27,11 +26,6 @@ def one_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("calls") / "cluster"
     with running(folder, ClusterSpec(agents=1), keep_logs=True) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return archive.build(tmp_path_factory.mktemp("executor"))
 
 
 @pytest.fixture

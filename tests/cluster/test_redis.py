@@ -26,19 +26,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
     (folder / "secrets").mkdir()
     (folder / "secrets" / "password").write_text(PASSWORD)
     spec = ClusterSpec(agents=1, zones=("a",))
-    with running(folder / "cluster", spec, keep_logs=True) as cluster:
-        scheduler = Scheduler(
-            cluster,
-            SERVICE,
-            folder,
-            environment={"PASSWORD_SECRET": "password", "NODE_DISK": "128"},
-            options=("--secrets-dir", str(folder / "secrets")),
-        ).start()
-        try:
-            scheduler.wait_well()
-            yield scheduler
-        finally:
-            scheduler.close()
+    options = ("--secrets-dir", str(folder / "secrets"))
+    environment = {"PASSWORD_SECRET": "password", "NODE_DISK": "128"}
+    with (
+        running(folder / "cluster", spec, keep_logs=True) as cluster,
+        Scheduler(
+            cluster, SERVICE, folder, environment=environment, options=options
+        ).start() as scheduler,
+    ):
+        scheduler.wait_well()
+        yield scheduler
 
 
 def client(service: Scheduler, password: str | None = PASSWORD) -> Redis:

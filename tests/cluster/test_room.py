@@ -35,8 +35,7 @@ def small(cluster_factory: ClusterFactory) -> Cluster:
 def test_one_that_finds_no_room_runs_on_until_it_is_let_be(small: Cluster, tmp_path: Path) -> None:
     svc_yml = tmp_path / "svc.yml"
     svc_yml.write_text(SERVICE)
-    service = Scheduler(small, svc_yml, tmp_path, environment={"CPUS": "1"}).start()
-    try:
+    with Scheduler(small, svc_yml, tmp_path, environment={"CPUS": "1"}).start() as service:
         wait_until("it is deployed", service.is_well)
         first = service.task_ids()
         volumes = {name: one["volumes"] for name, one in service.instances().items()}
@@ -65,5 +64,3 @@ def test_one_that_finds_no_room_runs_on_until_it_is_let_be(small: Cluster, tmp_p
         wait_until("it is as it was", service.is_well)
         assert service.task_ids()["node-1-server"] == first["node-1-server"]
         assert {n: one["volumes"] for n, one in service.instances().items()} == volumes
-    finally:
-        service.close()

@@ -31,8 +31,8 @@ from holdfast.state.store import (
     Writes,
 )
 from holdfast.state.zookeeper import ZooKeeperStore, service_root
+from holdfast_playground import zookeeper
 from holdfast_playground.addresses import ZOOKEEPER_PORT
-from holdfast_playground.zookeeper import command
 
 DEADLINE = 30.0
 
@@ -59,17 +59,9 @@ class ZooKeeperServer:
         log = (self._directory / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                command(self.ip, self._directory, self.settings), stdout=log, stderr=log
+                zookeeper.command(self.ip, self._directory, self.settings), stdout=log, stderr=log
             )
-        until(self.answers)
-
-    def answers(self) -> bool:
-        try:
-            with socket.create_connection((self.ip, ZOOKEEPER_PORT), 1.0) as connection:
-                connection.sendall(b"ruok")
-                return connection.recv(4) == b"imok"
-        except OSError:
-            return False
+        until(lambda: zookeeper.answers(self.ip))
 
     def kill(self) -> None:
         if self._process is not None:
@@ -517,6 +509,15 @@ class TestWiping:
         assert "was uninstalled" in str(ended[0])
 
 
+def turn_deaf(relay: Relay, leader: ZooKeeperStore) -> None:
+    """The connection breaks, and on the next one the server accepts nobody answers."""
+    relay.cut()
+    until(lambda: not leader.connected)
+    relay.swallow_next()
+    relay.mend()
+    until(lambda: relay.swallowed)
+
+
 class TestInterruptions:
     def test_a_lost_answer_is_found_out(
         self, schedulers: Schedulers, relay: Relay, service: str
@@ -565,11 +566,7 @@ class TestInterruptions:
         self, schedulers: Schedulers, relay: Relay, service: str
     ) -> None:
         leader = schedulers.leader(service, hosts=relay.hosts, session_timeout=8.0)
-        relay.cut()
-        until(lambda: not leader.connected)
-        relay.swallow_next()
-        relay.mend()
-        until(lambda: relay.swallowed)
+        turn_deaf(relay, leader)
         assert leader.wait_connected(DEADLINE)
         leader.commit([("a", {"n": 1})])
         assert leader.load() == {"a": {"n": 1}}
@@ -600,11 +597,7 @@ class TestInterruptions:
         self, schedulers: Schedulers, relay: Relay, service: str
     ) -> None:
         leader = schedulers.leader(service, hosts=relay.hosts, session_timeout=8.0)
-        relay.cut()
-        until(lambda: not leader.connected)
-        relay.swallow_next()
-        relay.mend()
-        until(lambda: relay.swallowed)
+        turn_deaf(relay, leader)
         with ThreadPoolExecutor(2) as pool:
             for closing in [pool.submit(leader.close) for _ in range(2)]:
                 closing.result(DEADLINE)

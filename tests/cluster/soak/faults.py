@@ -10,7 +10,8 @@ from holdfast_playground import faults, processes
 from holdfast_playground.errors import PlaygroundError
 from tests.cluster.running_service import SESSION_SECONDS
 from tests.cluster.soak.acts import Act, Begun, Layer
-from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service, set_clock
+from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service
+from tests.cluster.stepped_clock import set_ahead
 
 UNREACHABLE_SECONDS: Final = SPEC.ping_timeout_seconds * (SPEC.max_ping_timeouts + 1) + 1.0
 SHORT: Final = (0.0, 3.0)
@@ -296,9 +297,9 @@ def clock_set(ground: Ground, rng: Random) -> Begun:
     hold = rng.uniform(1, 6)
     ahead = rng.choice((-HOURS, HOURS))
     service = rng.choice(ground.services)
-    set_clock(service.clock, ahead)
+    set_ahead(service.clock, ahead)
     return Begun(
-        f"of {service.name} by {ahead / 3600:+g} h", hold, lambda: set_clock(service.clock, 0)
+        f"of {service.name} by {ahead / 3600:+g} h", hold, lambda: set_ahead(service.clock, 0)
     )
 
 

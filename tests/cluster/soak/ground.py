@@ -19,9 +19,10 @@ from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from holdfast_playground.faults import Container, containers
 from holdfast_playground.processes import ProcessRecord
 from tests.cluster import invariants
-from tests.cluster.running_service import Scheduler
+from tests.cluster.running_service import EXIT_LEADERSHIP_LOST, Scheduler
 from tests.cluster.soak.redis_store import PORT as REDIS_PORT
 from tests.cluster.soak.redis_store import RedisStore
+from tests.cluster.stepped_clock import set_ahead
 
 SERVICES: Final = Path(__file__).parents[3] / "services"
 SPEC: Final = ClusterSpec(
@@ -48,7 +49,7 @@ PAUSE_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.5
 INSIST_SECONDS: Final = 120.0
 # Leadership lost, and an order to end: what a supervisor starts a scheduler again after.
-EXPECTED_EXITS: Final = (0, 8, -signal.SIGKILL, -signal.SIGTERM)
+EXPECTED_EXITS: Final = (0, EXIT_LEADERSHIP_LOST, -signal.SIGKILL, -signal.SIGTERM)
 
 
 class SoakFailed(Exception):
@@ -314,16 +315,9 @@ def _scheduler(cluster: Cluster, name: str, folder: Path, **more: Any) -> Schedu
     logs = folder / f"{name}-{client}" if client else folder / name
     logs.mkdir()
     clock = folder / f"{name}-clock"
-    set_clock(clock, 0)
+    set_ahead(clock, 0)
     program = ("tests.cluster.stepped_clock", str(clock))
     return Scheduler(cluster, SERVICES / name / "svc.yml", logs, program=program, **more)
-
-
-def set_clock(file: Path, ahead: float) -> None:
-    """Set the clock of a service's schedulers, in seconds ahead of this machine's; all at once."""
-    fresh = file.with_suffix(".new")
-    fresh.write_text(str(ahead))
-    fresh.replace(file)
 
 
 def _etcd(ips: Mapping[int, str]) -> dict[str, str]:

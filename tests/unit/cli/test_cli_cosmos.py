@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.test_cli_dcos import plugin
-from tests.unit.cli.web_server import WebServer, answering
+from tests.web_server import WebServer, answering
 
 DESCRIBED = {
     "package": {"name": "holdfast", "version": "2.0.0"},

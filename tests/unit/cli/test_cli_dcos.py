@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holdfast_cli import dcos
-from tests.unit.cli.web_server import WebServer, answering
+from tests.web_server import WebServer, answering
 
 HELLO_WORLD = Path(__file__).parents[3] / "services" / "hello-world" / "svc.yml"
 STATUS_TEXT = "<html>Admin Router</html>"

@@ -9,7 +9,7 @@ from click.testing import Result
 
 from holdfast_cli import connection
 from tests.unit.api.pictures import Source, answered
-from tests.unit.cli.web_server import WebServer, answering
+from tests.web_server import WebServer, answering
 
 Run = Callable[..., Result]
 

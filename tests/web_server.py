@@ -1,4 +1,4 @@
-"""A web server that answers as it is told to, for what the command line meets on its way."""
+"""A web server that answers as it is told to, for whatever our programs ask on their way."""
 
 import ssl
 import threading
