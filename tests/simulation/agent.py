@@ -221,8 +221,7 @@ class Agent:
             return
         self.powered = True
         if new_id:
-            self._ids += 1
-            self.id = f"agent-{self.number}.{self._ids}"
+            self._become_another()
             self.tasks.clear()
         # From its records it knows what ran, and what it had yet to tell; no container is left.
         for task in self.tasks.values():
@@ -235,8 +234,7 @@ class Agent:
         """All data is gone, while the agent is down; it will be another one."""
         self._log(f"{self.hostname} is wiped")
         self.wiped = True
-        self._ids += 1
-        self.id = f"agent-{self.number}.{self._ids}"
+        self._become_another()
         self.tasks.clear()
         self.volumes.clear()
         self.total = _fresh()
@@ -247,11 +245,8 @@ class Agent:
         Its executors wait for the agent they know for RECOVERY_SECONDS, and then end.
         """
         self._log(f"{self.hostname} forgets what it had and ran")
-        left = list(self.executors.values())
-        self.orphans += left
-        self.executors.clear()
+        self._orphan_all(RECOVERY_SECONDS)
         self.wipe()
-        self._clock.after(RECOVERY_SECONDS, lambda: self._end_orphans(left))
 
     def lose_tasks(self, seconds: float) -> None:
         """The agent loses what it ran, while it is down, and not what is reserved.
@@ -259,16 +254,28 @@ class Agent:
         It will be another one with the same volumes. The executors end that much later.
         """
         self._log(f"{self.hostname} forgets what it ran")
+        self._orphan_all(seconds)
+        self.tasks.clear()
+        self._become_another()
+
+    def _orphan_all(self, seconds: float) -> None:
+        """All executors live on, unknown to the agent, and end that much later."""
         left = list(self.executors.values())
         self.orphans += left
         self.executors.clear()
-        self.tasks.clear()
+
+        def end() -> None:
+            self.orphans = [executor for executor in self.orphans if executor not in left]
+
+        self._clock.after(seconds, end)
+
+    def _become_another(self) -> None:
         self._ids += 1
         self.id = f"agent-{self.number}.{self._ids}"
-        self._clock.after(seconds, lambda: self._end_orphans(left))
 
-    def _end_orphans(self, left: list[Executor]) -> None:
-        self.orphans = [executor for executor in self.orphans if executor not in left]
+    def was_away_since(self, when: float) -> bool:
+        """Whether the master has lost it, or heard of it anew, since then."""
+        return max(self.last_contact_lost, self.last_contact) >= when
 
     def told_gone(self) -> None:
         """The master says that the machine was given up: all of it ends."""

@@ -229,7 +229,7 @@ class Part(World):
             self._look_at_the_end()
             return
         for agent in self.agents:
-            away = max(agent.last_contact_lost, agent.last_contact) >= self.uninstalled_at
+            away = agent.was_away_since(self.uninstalled_at)
             for kind in agent.total if not (away or agent.removed) else ():
                 id_ = resources.labels(kind).get("resource_id", "")
                 listed = resources.persistence_id(kind) or f"{id_}/{kind[0]}@{agent.id}"

@@ -88,7 +88,7 @@ def _left(world: "World", record: Uninstalling) -> Iterator[str]:
         for task in agent.tasks.values():
             if task.alive:
                 yield f"{task.id} runs on {agent.hostname}"
-        away = max(agent.last_contact_lost, agent.last_contact) >= world.uninstalled_at
+        away = agent.was_away_since(world.uninstalled_at)
         if away or agent.hostname in forgotten:
             continue  # what was sent to it may have been lost, and nobody could know
         for kind in agent.total:
