@@ -14,6 +14,10 @@ from holdfast.service.model import ServiceSpec
 from holdfast.vitals import Vitals
 
 
+class CannotStart(Exception):
+    """The records are not what was expected, or cannot be read. Nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leading:
     """The core that decides, and what the rest of the process asks of it, from any thread.

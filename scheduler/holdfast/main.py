@@ -18,17 +18,11 @@ import structlog
 
 from holdfast import heap
 from holdfast.agents import AgentInspector
-from holdfast.api.app import create_app
-from holdfast.api.codahale import of_service
 from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import effects as ef
-from holdfast.core.conduct import Conduct
-from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.ledger import Ledger
-from holdfast.core.roles import subscribed_roles
-from holdfast.core.startup import BadRecord, is_being_uninstalled, open_ledger, open_uninstall
+from holdfast.core.startup import is_being_uninstalled
 from holdfast.disruptions import DisruptionAsker
 from holdfast.ending import (
     EXIT_API,
@@ -41,7 +35,7 @@ from holdfast.ending import (
 )
 from holdfast.engine import Engine
 from holdfast.framework import Framework
-from holdfast.leading import Leading
+from holdfast.leading import CannotStart
 from holdfast.listener import Listener
 from holdfast.mesos import calls
 from holdfast.mesos.access import Access
@@ -50,8 +44,7 @@ from holdfast.mesos.detector import detector_for
 from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
-from holdfast.multi import CannotStart, is_multi, lead_many, multi_options
-from holdfast.placement.owner import uses_gpus
+from holdfast.multi import lead_many, multi_options
 from holdfast.secrets.settings import SecretSettings, SettingsError
 from holdfast.service.env_file import EnvFileError, read_env_file
 from holdfast.service.load import load
@@ -59,6 +52,7 @@ from holdfast.service.model import ServiceSpec
 from holdfast.service.problems import Problem, ServiceError
 from holdfast.service.service_section import DEFAULT_ZOOKEEPER
 from holdfast.settings import BadSettings, Settings, ignored, read_settings
+from holdfast.single import lead_one
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
 from holdfast.statsd import Reporter
@@ -236,10 +230,10 @@ def _lead(
         domains=settings.domains,
     )
     conduct = replace(settings.conduct, renew_before=options.secrets.renew_before)
-    if service is None:
-        for variable in settings.of_one_service:
-            log.warning(f"{variable} does not count for a framework of many services")
-        try:
+    try:
+        if service is None:
+            for variable in settings.of_one_service:
+                log.warning(f"{variable} does not count for a framework of many services")
             led = lead_many(
                 framework,
                 stored,
@@ -250,12 +244,12 @@ def _lead(
                 settings.removal_timeout,
                 options.uninstall,
             )
-        except CannotStart as error:
-            raise Fatal(str(error), EXIT_RECORDS) from error
-    else:
-        if settings.removal_timeout is not None:
-            log.warning("SERVICE_REMOVAL_TIMEOUT_S counts with --multi alone")
-        led = _lead_one(options, service, stored, launching, conduct)
+        else:
+            if settings.removal_timeout is not None:
+                log.warning("SERVICE_REMOVAL_TIMEOUT_S counts with --multi alone")
+            led = lead_one(service, stored, launching, _new_id, conduct, options.uninstall)
+    except CannotStart as error:
+        raise Fatal(str(error), EXIT_RECORDS) from error
     delivery = None
     if led.configs is not None:
         try:
@@ -358,52 +352,6 @@ def _mind_uninstall(
             " SDK_UNINSTALL=true to bring that to its end.",
             EXIT_UNINSTALLING,
         )
-
-
-def _lead_one(
-    options: Options,
-    service: ServiceSpec,
-    stored: Mapping[str, Record],
-    launching: LaunchSettings,
-    conduct: Conduct,
-) -> Leading:
-    """Go on with the one service, or begin with it."""
-    if is_multi(stored):
-        raise Fatal(
-            f"The records of {service.name} are those of a framework of many services. Nothing was"
-            f" changed. Start it with --multi {service.name}; or give the service another name.",
-            EXIT_RECORDS,
-        )
-    ledger, errors = _open(options, service, stored)
-    for refused in errors:
-        log.error("the changed svc.yml is refused; the former one stays in force", why=refused)
-    core = Core(ledger, launching, _new_id, errors, conduct=conduct)
-    return Leading(
-        core=core,
-        framework_id=ledger.framework_id,
-        roles=lambda: subscribed_roles(ledger),
-        suppressed_roles=lambda: subscribed_roles(ledger) if core.suppressed else (),
-        gpus=lambda: uses_gpus(ledger.service),
-        app=lambda engine, artifacts, credentials, ask_master, vitals: create_app(
-            engine, artifacts, credentials=credentials, ask_master=ask_master, vitals=vitals
-        ),
-        metrics=lambda engine, now: [("", of_service(engine.view, engine.offers_timer, now))],
-        configs=ledger.configs if ledger.uninstalling is None else None,
-        deregisters=lambda: core.deregisters,
-        ended=ledger.uninstalling is not None and ledger.framework_id is None,
-    )
-
-
-def _open(
-    options: Options, service: ServiceSpec, stored: Mapping[str, Record]
-) -> tuple[Ledger, tuple[str, ...]]:
-    """The records to go on from, and why a changed svc.yml cannot be the target, if it cannot."""
-    try:
-        if options.uninstall:
-            return open_uninstall(stored, service, time.time()), ()
-        return open_ledger(stored, service)
-    except BadRecord as error:
-        raise Fatal(str(error), EXIT_RECORDS) from error
 
 
 def _watch(store: ZooKeeperStore, options: Options, ending: Ending) -> None:

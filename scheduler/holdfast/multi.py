@@ -14,7 +14,7 @@ from holdfast.core.multi import MULTI_PATH, Composite
 from holdfast.core.multi_uninstall import uninstalls_many
 from holdfast.core.startup import BadRecord
 from holdfast.framework import Framework
-from holdfast.leading import Leading
+from holdfast.leading import CannotStart, Leading
 from holdfast.service.problems import ServiceError
 from holdfast.service.service_section import DEFAULT_USER
 from holdfast.state.store import Record
@@ -40,10 +40,6 @@ def multi_options(command: F) -> F:
     ):
         command = decorate(command)
     return command
-
-
-class CannotStart(Exception):
-    """The records are none of many services, or cannot be read. Nothing was changed."""
 
 
 def is_multi(stored: Mapping[str, Record]) -> bool:
