@@ -21,9 +21,9 @@ FOR_A_PLAN = (
     "it is to be launched anew",
     "its resources",
     "restarted since",
-    "its agent ",
     "restarted by the operator",
 )
+VOLUNTARY = (*FOR_A_PLAN, "its agent ")
 """How the reasons begin for which what runs well is stopped, unless the operator insisted."""
 
 FOR_A_FELLOW = "its fellow "
@@ -118,14 +118,17 @@ class PlanJudge:
         lost = former.reservation is not None and former.reservation.agent_id in self.gone
         if former.tasks and not pod.tasks and not lost:
             self._taken_down(_given_up(former, left), pod, at_once)  # it is replaced
-        if any(task.stopping.startswith(FOR_A_PLAN) for task in fresh if task.stopping):
-            by_plans = (*FOR_A_PLAN, FOR_A_FELLOW)  # what is paused is so by an operator
-            names = {t.name for t in fresh if t.stopping and t.stopping.startswith(by_plans)}
+        reasons = [task.stopping for task in fresh if task.stopping]
+        if any(reason.startswith(VOLUNTARY) for reason in reasons):
+            with_fellows = (*VOLUNTARY, FOR_A_FELLOW)  # what is paused is so by an operator
+            names = {t.name for t in fresh if t.stopping and t.stopping.startswith(with_fellows)}
             else_well = replace(
                 pod,
                 tasks=tuple(replace(t, stopping=None) if t.name in names else t for t in pod.tasks),
             )
             self._taken_down(else_well, pod, at_once)
+            if not any(reason.startswith(FOR_A_PLAN) for reason in reasons):
+                self._taken.pop(pod.name, None)  # it starts again by recovery, not by a plan
 
     def _failed_since(self, former: Pod, pod: Pod) -> None:
         """What a plan has changed ends before the plan went on: all of it is recovery's now."""
