@@ -137,8 +137,10 @@ class Judge:
                 if other is not executor and other.pod == executor.pod:
                     self._second_incarnation(executor, agent, other, elsewhere)
             for orphan in elsewhere.orphans:
+                # One without volumes has no data, and what has the same ones waits for their lock.
+                data = orphan.volumes and executor.volumes
                 apart = set(orphan.volumes).isdisjoint(executor.volumes)
-                if orphan.pod == executor.pod and executor.volumes and apart:
+                if orphan.pod == executor.pod and data and apart:
                     self._beside_an_orphan(executor, agent, orphan)
         self._place(executor, agent)
         linux_info = executor.info.get("container", {}).get("linux_info", {})

@@ -94,10 +94,14 @@ def checked() -> ServiceSpec:
 
 
 def volumes() -> ServiceSpec:
-    """Two volumes in one pod, with a second task that uses one of them; and a pod without any."""
+    """Two volumes in one pod, with a second task that uses one of them; and a pod without any.
+
+    In that the task that grows need not run again, so that the other runs if there is no more.
+    """
     node = replace(_task("node", port=0), volumes=(VolumeSpec("data", 100), VolumeSpec("log", 50)))
     pair = PodSpec("pair", 2, (node, _task("side")), placement=(UNIQUE_HOST,))
-    proxy = PodSpec("proxy", 2, (replace(_task("proxy", port=0), volumes=()),))
+    bare = _task("warm", Goal.ONCE), _task("proxy", port=0)
+    proxy = PodSpec("proxy", 2, tuple(replace(task, volumes=()) for task in bare))
     return _service((pair, proxy), (SERIAL, PARALLEL), PARALLEL)
 
 

@@ -38,6 +38,13 @@ SERIAL = {
     "rolling-maintenance": [Fault(60.0, "host_closed", 300), Fault(61.0, "host_closed", 301)],
     # More cpus and memory for all, one after the other, in place.
     "resize": [Fault(60.0, "update", 9)],
+    # A volume is to be added to db-0. What is sent for that is lost, and then the power; the agent
+    # is back under another id. The new volume is made there, and the former one kept.
+    "added-volume-never-made": [
+        Fault(60.0, "update", 15),
+        Fault(84.512, "link_reset", 5),
+        Fault(84.6, "power_loss_new_id", 5),
+    ],
     # Another master leads after nine seconds.
     "master-failover": [Fault(60.0, "master_failover", 300)],
     "uninstall": [Fault(60.0, "uninstall", 0)],
@@ -60,6 +67,16 @@ REPLACING = {
 }
 """With a service that has a policy."""
 
+VOLUMES = {
+    # Instances without volumes are to have more. Mesos drops the RESERVE and launches what fits all
+    # the same; then their machine loses power, and its agent is back under another id.
+    "growth-dropped": [
+        Fault(60.0, "operation_dropped", 2),
+        Fault(60.5, "update", 10),
+        Fault(100.0, "power_loss_new_id", 5),
+    ],
+}
+
 SEVERAL = {
     # Three services are added to one framework, and one of them is uninstalled.
     "many-services": [Fault(60.0, "uninstall", 31)],
@@ -69,7 +86,7 @@ SCENARIOS = [
     (name, service, faults)
     for service, of_it in (
         *(("serial", SERIAL), ("elastic", ELASTIC), ("replacing", REPLACING)),
-        (MANY, SEVERAL),
+        *(("volumes", VOLUMES), (MANY, SEVERAL)),
     )
     for name, faults in of_it.items()
 ]

@@ -318,7 +318,7 @@ class World:
     def _replace_the_lost(self) -> None:
         """The operator gives up the pod instances whose data is on a machine that is lost or wiped.
 
-        And those launched on an agent that came back under a new id without ever having answered:
+        And those launched on an agent that came back under a new id without anything of them:
         nothing but the operator's word can say that they never ran.
         """
         here = {agent.id for agent in self.agents if not agent.removed}
@@ -326,7 +326,7 @@ class World:
             held = pod.reservation
             if held is None or held.agent_id in here:
                 continue
-            if not held.confirmed or not self._is_there(held):
+            if not self._is_there(held):
                 self.order(ev.Verb.POD_REPLACE, name)
 
     def _is_there(self, held: Reservation) -> bool:

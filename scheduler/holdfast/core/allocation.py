@@ -204,14 +204,9 @@ class Allocation:
         refusals = result.refusals.setdefault(wanted.name, {})
         pod = self._ledger.pods.get(wanted.name)
         if pod is not None and pod.reservation is not None:
-            held = pod.reservation
-            if any(task.uncertain for task in pod.tasks):
-                # It may be running: only all of its volumes on offer prove that it is not, since
-                # its executor holds them; without any, only the whole of it. The rest may be less
-                # than is on record: a RESERVE for more may have been dropped.
-                held = held.proven() if held.volumes else held.settled()
             for pool in by_key.values():
-                if present(held, pool):
+                if present(pod.reservation, pool):
+                    held = _to_be_offered(pod, pod.reservation, pool)
                     cannot = self._inspections.refusal(wanted.spec, pool, now)
                     resumed = cannot or resume(
                         owner, wanted.spec, pod.name, held, pool, self._new_id
@@ -407,6 +402,19 @@ class Allocation:
         for refuse, offer_ids in declined.items():
             result.declined += len(offer_ids)
             result.calls.append(Decline(tuple(offer_ids), refuse))
+
+
+def _to_be_offered(pod: Pod, held: Reservation, pool: AgentPool) -> Reservation:
+    """The reservation of the instance, of which all that is `certain` must be on offer there.
+
+    A task that is out of sight may run on, if the agent is who it was: then only all of its volumes
+    on offer prove that it does not, since its executor holds them; without any, only the whole.
+    Under a new id an agent knows no task of former times (slave.cpp, recovery), and what it does
+    not offer was never reserved: Mesos may have dropped a RESERVE or CREATE, or the whole launch.
+    """
+    if pool.agent_id != held.agent_id or not any(task.uncertain for task in pod.tasks):
+        return held
+    return held.proven() if held.volumes else held.settled()
 
 
 def launched_tasks(call: Call) -> list[str]:

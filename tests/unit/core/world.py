@@ -12,6 +12,7 @@ from typing import Any
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.allocation import launched_tasks
 from holdfast.core.conduct import USUAL
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
@@ -69,6 +70,10 @@ class Agent:
     tasks: dict[str, Running] = field(default_factory=dict)
     reachable: bool = True
     drops: bool = False
+    """Whether a RESERVE comes to nothing."""
+    deaf: bool = False
+    """Whether nothing arrives that is sent to it; `unheard` are the tasks of launches."""
+    unheard: list[str] = field(default_factory=list)
     unavailability: Unavailability | None = None
 
     def executors(self) -> dict[str, Json]:
@@ -243,7 +248,7 @@ class World:
         """The agent cannot be reached any more; its tasks run on."""
         agent = self.agents[f"agent-{number}"]
         agent.reachable = False
-        for task_id in agent.tasks:
+        for task_id in (*agent.tasks, *agent.unheard):
             self._status(agent, task_id, TaskState.UNREACHABLE, "SOURCE_MASTER")
 
     def find(self, number: int) -> None:
@@ -273,6 +278,9 @@ class World:
     def _accept(self, accept: ef.Accept) -> None:
         agent = self.agents[accept.offer_ids[0].split("/")[1]]
         self.calls.append(accept)
+        if agent.deaf:
+            agent.unheard += launched_tasks(accept)
+            return
         for operation in accept.operations:
             agent.apply(dict(operation))
             if operation["type"] == "LAUNCH":
