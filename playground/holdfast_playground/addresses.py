@@ -4,7 +4,7 @@ Linux answers on all of 127.0.0.0/8 without any set-up (RFC 1122 section 3.2.1.3
 ordinary users. Clusters with a network of their own are in 198.18.0.0/15, which is set aside for
 tests (RFC 2544), so that no network of the machine lies there. A claim is a file named after the
 block, in a directory of the user, that names the cluster's directory; it counts as long as that
-cluster says so too.
+cluster says so too. Both are written before anybody else may choose.
 """
 
 import fcntl
@@ -35,6 +35,8 @@ SECOND_BYTES: Final = range(100, 250)
 LOOPBACK: Final = 127
 BENCHMARK: Final = 198
 BENCHMARK_SECOND_BYTES: Final = range(18, 20)
+SOCKETS: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+LISTENS: Final = "0A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,28 @@ BENCHMARK_BLOCKS: Final = tuple(
 
 
 def is_free(block: Block) -> bool:
-    """Whether nothing listens at the block's first addresses, whoever started it."""
+    """Whether nothing listens at the block's addresses, and its first servers could, whoever asks.
+
+    A scheduler that has outlived its cluster would answer in the place of the new cluster's.
+    """
+    if any(ip.startswith(f"{block}.") for ip in _listening()):
+        return False
     doors = (
         (block.zookeeper, ZOOKEEPER_PORT),
         (block.master(1), MASTER_PORT),
         (block.agent(1), AGENT_PORT),
     )
     return all(_can_bind(ip, port) for ip, port in doors)
+
+
+def _listening() -> Iterator[str]:
+    """Every IPv4 address of this machine that something listens at (proc(5), /proc/net/tcp)."""
+    for path in SOCKETS:
+        lines = path.read_text().splitlines()[1:] if path.exists() else []
+        for _, local, _, state, *_ in map(str.split, lines):
+            if state == LISTENS:
+                # In the byte order of the machine; one of IPv6 that stands for IPv4 ends with it.
+                yield socket.inet_ntoa(bytes.fromhex(local.partition(":")[0][-8:])[::-1])
 
 
 def _can_bind(ip: str, port: int) -> bool:
@@ -127,19 +144,22 @@ def claim(
     owner: Path,
     directory: Path,
     holds: Callable[[Path, Block], bool],
+    note: Callable[[Block], None],
     free: Callable[[Block], bool] = is_free,
     blocks: Sequence[Block] = LOOPBACK_BLOCKS,
 ) -> Block:
-    """Choose a free block for the cluster at `owner` and note it.
+    """Choose a free block for the cluster at `owner`, while nobody else chooses.
 
     `holds(other, block)` tells whether the cluster at `other` still uses the block; a claim whose
-    cluster does not is dropped. Raises PlaygroundError when every block is taken.
+    cluster does not is dropped. So `note` has this cluster say that it does, before the next one
+    asks. Raises PlaygroundError when every block is taken.
     """
     with _locked(directory):
         taken = set(_live_claims(directory, holds))
         for block in _candidates(blocks):
             if block not in taken and free(block):
                 (directory / str(block)).write_text(str(owner))
+                note(block)
                 return block
     raise PlaygroundError(
         f"Every block of addresses from {blocks[0]} to {blocks[-1]} is in use. "

@@ -180,9 +180,11 @@ class Cluster:
             if self.spec.network_namespaces:
                 network.check()
             self.layout.logs.mkdir(parents=True)
-            claims = addresses.claims_directory()
-            block = self._claim(claims)
-            write_state(self.directory, ClusterState(self.spec, block, launcher, str(path)))
+            self._claim(
+                lambda block: write_state(
+                    self.directory, ClusterState(self.spec, block, launcher, str(path))
+                )
+            )
             try:
                 self._start_all()
                 numbers = range(1, self.spec.agents + 1)
@@ -303,13 +305,12 @@ class Cluster:
 
     # Below: without the lock ----------------------------------------------------------------
 
-    def _claim(self, claims: Path) -> addresses.Block:
-        if not self.spec.network_namespaces:
-            return addresses.claim(self.directory, claims, holds_block)
-        return addresses.claim(
-            *(self.directory, claims, holds_block, network.is_free),
-            blocks=addresses.BENCHMARK_BLOCKS,
-        )
+    def _claim(self, note: Callable[[addresses.Block], None]) -> None:
+        choice = self.directory, addresses.claims_directory(), holds_block, note
+        if self.spec.network_namespaces:
+            addresses.claim(*choice, network.is_free, addresses.BENCHMARK_BLOCKS)
+        else:
+            addresses.claim(*choice)
 
     def _start_all(self) -> None:
         state = self.state
