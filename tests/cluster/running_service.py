@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import requests
 
@@ -18,6 +18,7 @@ from tests.cluster import invariants
 DEADLINE_SECONDS = 60.0
 EXIT_LEADERSHIP_LOST = 8
 SESSION_SECONDS = 4.0
+T = TypeVar("T")
 
 
 def wait_until(
@@ -32,6 +33,17 @@ def wait_until(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what}")
         time.sleep(every)
+
+
+class Told(dict[str, T]):
+    """A part of an answer by name; asked for what is missing, it fails with all of the answer."""
+
+    def __init__(self, part: Mapping[str, T], of: str) -> None:
+        super().__init__(part)
+        self._of = of
+
+    def __missing__(self, name: str) -> T:
+        raise AssertionError(f"there is no {name!r} in {self._of}")
 
 
 class Scheduler:
@@ -88,6 +100,8 @@ class Scheduler:
                 self._environment[name] = value
 
     def start(self) -> "Scheduler":
+        """Another process, once the one before has ended: two would have one address."""
+        assert self._process is None or self.has_ended, f"process {self._process.pid} runs"
         command = [
             *(sys.executable, "-m", *self.program, *self._what),
             *("--host", self.host, "--port", str(self.port)),
@@ -166,15 +180,33 @@ class Scheduler:
         except (requests.ConnectionError, requests.Timeout):
             return False
 
-    def instances(self) -> dict[str, dict[str, Any]]:
-        """The pod instances by name, as /v1/pod/status tells them."""
-        pods = self.get("pod/status")["pods"]
-        return {one["name"]: one for pod in pods for one in pod["instances"]}
+    def told(self, path: str) -> Told[Any]:
+        """The JSON object at `path` under /v1, whatever the status."""
+        body = self.get(path)
+        of = self._described(path, body)
+        assert isinstance(body, dict), f"there is no object in {of}"
+        return Told(body, of)
 
-    def task_ids(self) -> dict[str, str]:
-        return {
-            task["name"]: task["id"] for one in self.instances().values() for task in one["tasks"]
-        }
+    def instances(self) -> Told[dict[str, Any]]:
+        """The pod instances by name, as /v1/pod/status tells them."""
+        body = self.told("pod/status")
+        named = {one["name"]: one for pod in body["pods"] for one in pod["instances"]}
+        return Told(named, self._described("pod/status", body))
+
+    def task_ids(self) -> Told[str]:
+        """The id of each task by its name, as /v1/pod/status tells them."""
+        body = self.told("pod/status")
+        instances = (one for pod in body["pods"] for one in pod["instances"])
+        ids = {task["name"]: task["id"] for one in instances for task in one["tasks"]}
+        return Told(ids, self._described("pod/status", body))
+
+    def _described(self, path: str, body: Any) -> str:
+        """An answer and who should have given it: another scheduler may have its address."""
+        process = self._process
+        ran = "none was started" if process is None else f"process {process.pid}"
+        if process is not None and process.poll() is not None:
+            ran += f" ended with {process.returncode}"
+        return f"what {self.url}/v1/{path} answered ({ran}; log {self.log_file}): {body}"
 
     def is_well(self) -> bool:
         """Deployed, and nothing left to recover; fails when the process has ended."""
@@ -183,7 +215,7 @@ class Scheduler:
         assert code is None, f"the scheduler ended with exit code {code}\n{self.log[-6000:]}"
         if not self.answers():
             return False
-        plans = {name: self.get(f"plans/{name}")["status"] for name in ("deploy", "recovery")}
+        plans = {name: self.told(f"plans/{name}")["status"] for name in ("deploy", "recovery")}
         return set(plans.values()) == {"COMPLETE"}
 
     def wait_well(self, seconds: float = DEADLINE_SECONDS) -> None:
