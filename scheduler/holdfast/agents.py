@@ -45,6 +45,9 @@ class AgentInspector(Asker[InspectAgent, AgentInspected]):
             log.warning("an agent does not tell what it can do", why=event.reason)
         return event
 
+    def failed(self, question: InspectAgent, reason: str) -> AgentInspected:
+        return AgentInspected(question.agent_id, None, reason)
+
 
 def inspect(access: Access, question: InspectAgent) -> AgentInspected:
     """What the agent says; never raises for what the network or the agent does."""

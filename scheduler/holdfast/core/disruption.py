@@ -6,7 +6,7 @@ only a yes lets it happen. Nothing of this is stored: a new scheduler asks again
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from string import Template
 
@@ -245,7 +245,13 @@ class Disruptions:
             "action": str(wanted.action),
             "reason": wanted.reason,
         }
-        self._questions.append(AskDisruption(id_, service, template.substitute(facts), question))
+        facts |= {
+            "DISRUPTION_ACTION": str(wanted.action),
+            "DISRUPTION_REASON": wanted.reason,
+            "DISRUPTION_TASKS": ",".join(wanted.tasks),
+        }
+        asked = replace(check, url=template.substitute(facts))
+        self._questions.append(AskDisruption(id_, service, asked, question, facts))
         return Reason("its disruption check is being asked")
 
     def _refused(self, wanted: Disruption, known: _Asked, why: str, now: float) -> None:

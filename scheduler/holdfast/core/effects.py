@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.service.disruption_model import DisruptionCheck
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -109,13 +111,17 @@ class InspectAgent:
 
 @dataclass(frozen=True, slots=True)
 class AskDisruption:
-    """Ask the URL of a disruption check, with `question` as JSON; `DisruptionAnswered` is the
-    answer to `id`, and comes in any case."""
+    """Ask the URL of a disruption check, or run its command, with `question` as JSON;
+    `DisruptionAnswered` is the answer to `id`, and comes in any case.
+
+    The URL of `check` is filled in; `variables` are the command's.
+    """
 
     id: str
     service: str
-    url: str
+    check: DisruptionCheck
     question: Mapping[str, Any]
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from holdfast.service.load import Warn, loads
+from holdfast.service.load import Problem, ServiceError, Warn, loads
 from holdfast.service.model import ServiceSpec
 
 HOSTED = "services/"
@@ -31,6 +31,18 @@ class Hosted:
             environment=self.environment,
             warn=warn,
         )
+        commands = [
+            Problem(
+                0,
+                f"pods.{pod.type}.disruption-check.command",
+                "would be run by the scheduler, which is not for those who add services to it to"
+                " say; give a `url`",
+            )
+            for pod in read.pods
+            if pod.disruption_check is not None and pod.disruption_check.command
+        ]
+        if commands:
+            raise ServiceError(f"the svc.yml of {self.name}", commands)
         return replace(read, principal=principal, region=region)
 
     def _template(self, name: str) -> str:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DisruptionCheck:
-    """The URL that is asked each time; `$NAME` and `${NAME}` in it are filled in by then."""
+    """The URL that is asked each time, or the command that is run; the other one is empty.
 
-    url: str
+    `$NAME` and `${NAME}` in the URL are filled in by then; the command has these variables.
+    """
+
+    url: str = ""
+    command: str = ""

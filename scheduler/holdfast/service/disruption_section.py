@@ -22,10 +22,13 @@ def read_disruption_check(section: Section) -> DisruptionCheck | None:
     check = section.child(CHECK, vocabulary.DISRUPTION_CHECK)
     if check is None:
         return None
-    url = check.words("url")
+    if check.has("url") == check.has("command"):
+        found = "both" if check.has("url") else "neither"
+        check.error("", f"expected either `url` or `command`, found {found}")
+    url, command = check.words("url", ""), check.words("command", "")
     if url.strip():
         _check_url(check, url)
-    return DisruptionCheck(url)
+    return DisruptionCheck(url, command)
 
 
 def _check_url(check: Section, url: str) -> None:

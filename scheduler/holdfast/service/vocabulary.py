@@ -40,7 +40,7 @@ REPLACEMENT = Keys(
     ("permanent-failure-timeout-secs", "min-replace-delay-secs", "max-replacements-per-hour")
 )
 DISASTER = Keys(("lost-pods-percent", "lost-agents", "window-secs"))
-DISRUPTION_CHECK = Keys(("url",))
+DISRUPTION_CHECK = Keys(("url", "command"))
 HOOKS = Keys(("create", "replace"))
 HOOK = Keys(("cmd", "timeout"))
 AFTER_REPLACE = Keys(("restart", "index-below"))

@@ -73,7 +73,7 @@ def updating(spec: ServiceSpec | None = None) -> Guarded:
 def test_a_step_waits_for_a_yes_and_the_instance_runs_meanwhile() -> None:
     world = updating()
     (question,) = world.asked
-    assert question.url == "http://10.9.8.7/may-go?db-0"
+    assert question.check.url == "http://10.9.8.7/may-go?db-0"
     assert question.question == {
         "service": "db",
         "pod": "db-0",
@@ -338,7 +338,33 @@ def test_a_url_whose_variable_has_no_value_yet_is_not_asked() -> None:
     assert "DB_0_PORT_API in its URL is not known yet" in world.reason("db-0")
     world.start(changed(guarded(disruption_check=DisruptionCheck("http://${DB_1_IP}/")), cmd="x"))
     world.settle(2)
-    assert world.asked[0].url == "http://10.0.0.2/"
+    assert world.asked[0].check.url == "http://10.0.0.2/"
+
+
+def test_a_command_is_given_as_it_is_with_the_variables() -> None:
+    check = DisruptionCheck(command="test $NO_SUCH = $$")
+    world = updating(guarded(disruption_check=check))
+    (question,) = world.asked
+    assert question.check == check
+    assert question.variables == {
+        "DISRUPTION_ACTION": "restart",
+        "DISRUPTION_REASON": "it is to be launched anew",
+        "DISRUPTION_TASKS": "node",
+        "POD_INSTANCE": "db-0",
+        "FRAMEWORK_NAME": "db",
+        "FRAMEWORK_HOST": "db.autoip.dcos.thisdcos.directory",
+        "DB_COUNT": "2",
+        "DB_IPS": "10.0.0.1,10.0.0.2",
+        "DB_0_IP": "10.0.0.1",
+        "DB_0_HOSTNAME": "host-1",
+        "DB_0_ZONE": "zone-1",
+        "DB_1_IP": "10.0.0.2",
+        "DB_1_HOSTNAME": "host-2",
+        "DB_1_ZONE": "zone-2",
+    }
+    world.tell(True)
+    world.settle(2)
+    assert world.killed == ["db-0-node"]
 
 
 def test_a_plan_of_ones_own_asks_before_it_stops_something() -> None:

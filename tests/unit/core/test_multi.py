@@ -19,6 +19,7 @@ from holdfast.core.startup import BadRecord, is_being_uninstalled
 from holdfast.core.statuses import Backoff
 from holdfast.mesos.messages import TaskState, TaskStatus
 from holdfast.plans.plan import Status
+from holdfast.service.load import ServiceError
 from tests.unit.core.offers import service
 from tests.unit.core.world import MASTER, SETTINGS, Agent, World
 
@@ -412,11 +413,25 @@ def test_the_answer_of_a_disruption_check_reaches_whoever_asked() -> None:
     world.until(lambda: world.well("one", "two"))
     orders = [ev.Command(name, Verb.POD_RESTART, "node-0", service=name) for name in ("one", "two")]
     asked = [e for e in world.step(*orders) if isinstance(e, ef.AskDisruption)]
-    assert [(e.service, e.url) for e in asked] == [("one", "http://one/"), ("two", "http://two/")]
+    assert [(e.service, e.check.url) for e in asked] == [
+        ("one", "http://one/"),
+        ("two", "http://two/"),
+    ]
     effects = world.step(ev.DisruptionAnswered(asked[1].id, "two", True))
     assert [(e.id, e.status) for e in effects if isinstance(e, ef.Reply)] == [("two", 200)]
     assert world.killed == ["node-0-server"]
     assert not world.step(ev.DisruptionAnswered(asked[0].id, "gone", True), after=0.1)
+
+
+def test_a_command_is_not_for_those_who_add_services() -> None:
+    yaml = YAML + "    disruption-check: {command: cat /etc/secret}\n"
+    what = Hosted("one", yaml, {"NAME": "one", "MORE": ""}, {})
+    with pytest.raises(ServiceError) as refused:
+        what.spec("ours")
+    (problem,) = refused.value.errors
+    assert problem.path == "pods.node.disruption-check.command"
+    assert "would be run by the scheduler" in problem.message
+    assert "give a `url`" in problem.message
 
 
 def test_the_authority_of_all_waits_for_all(two: MultiWorld) -> None:

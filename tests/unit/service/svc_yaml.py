@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from holdfast.service.disruption_model import DisruptionCheck
 from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.model import (
     PhaseSpec,
@@ -127,8 +128,14 @@ def _pod(pod: PodSpec) -> Yaml:
             {"restart": each.restart, "index-below": each.index_below} for each in pod.after_replace
         ],
         "replacement-failure-policy": _replacement(pod.replacement) or "none",
-        "disruption-check": {"url": pod.disruption_check.url} if pod.disruption_check else None,
+        "disruption-check": _disruption_check(pod.disruption_check),
     }
+
+
+def _disruption_check(check: DisruptionCheck | None) -> Yaml | None:
+    if check is None:
+        return None
+    return {"command": check.command} if check.command else {"url": check.url}
 
 
 def _replacement(policy: ReplacementPolicy | None) -> Yaml | None:

@@ -17,11 +17,25 @@ def test_it_is_read() -> None:
     assert pod_of(definition()).disruption_check is None
 
 
+def test_a_command_is_the_shells_own_affair() -> None:
+    command = 'test "$(nodes up)" -gt 2 && echo $HERE ${POD_INSTANCE%-*} $1 || exit $?'
+    text = definition(pod=f"disruption-check: {{command: '{command}'}}")
+    assert pod_of(text).disruption_check == DisruptionCheck(command=command)
+
+
 @pytest.mark.parametrize(
     ("check", "path", "message"),
     [
-        ("{}", "disruption-check.url", "is required"),
-        ("http://a/", "disruption-check", "expected a mapping"),
+        ("{}", "disruption-check", "expected either `url` or `command`, found neither"),
+        ("{url: }", "disruption-check", "expected either `url` or `command`, found neither"),
+        (
+            "{url: 'http://a/', command: exit 0}",
+            "disruption-check",
+            "expected either `url` or `command`, found both",
+        ),
+        ("{command: ' '}", "disruption-check.command", "must not be blank"),
+        ("{command: [exit, 0]}", "disruption-check.command", "expected a text, found a list"),
+        ("http://a/", "disruption-check", "expected a mapping with url, command, found"),
         ("{url: ''}", "disruption-check.url", "must not be blank"),
         ("{url: coordinator/may-go}", "disruption-check.url", "expected http://host[:port]/..."),
         ("{url: 'ftp://a/'}", "disruption-check.url", "found 'ftp://a/'"),

@@ -195,8 +195,12 @@ REPLACEMENT = st.builds(
     ReplacementPolicy, st.integers(1, 9000), st.integers(0, 900), st.integers(1, 9)
 )
 
-DISRUPTION_CHECK = st.sampled_from(["http://a", "https://${POD_INSTANCE}.a:443/go?x=$$"]).map(
-    DisruptionCheck
+DISRUPTION_CHECK = st.sampled_from(
+    [
+        DisruptionCheck("http://a"),
+        DisruptionCheck("https://${POD_INSTANCE}.a:443/go?x=$$"),
+        DisruptionCheck(command='test "$NO_SUCH" -gt $(( ${NODE_0_PORT_API} + 1 )) # 100%'),
+    ]
 )
 
 

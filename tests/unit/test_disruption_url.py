@@ -12,7 +12,8 @@ import pytest
 
 from holdfast.core.effects import AskDisruption
 from holdfast.core.events import DisruptionAnswered
-from holdfast.disruptions import MOST_BYTES, DisruptionAsker, asked
+from holdfast.disruption_url import MOST_BYTES, said_by_url
+from holdfast.service.disruption_model import DisruptionCheck
 
 QUESTION = {"service": "db", "pod": "db-0", "tasks": ["node"], "action": "restart", "reason": "x"}
 
@@ -66,7 +67,7 @@ def coordinator() -> Iterator[Coordinator]:
 
 
 def ask(url: str, seconds: float = 5.0) -> DisruptionAnswered:
-    return asked(AskDisruption("q1", "db", url, QUESTION), seconds)
+    return said_by_url(AskDisruption("q1", "db", DisruptionCheck(url), QUESTION, {}), seconds)
 
 
 def test_it_is_told_all_and_may_say_yes(coordinator: Coordinator) -> None:
@@ -116,24 +117,3 @@ def test_silence_and_a_closed_port_are_a_no() -> None:
     answer = ask(url)
     assert not answer.allowed
     assert "nothing listens there" in answer.reason
-
-
-def test_every_question_is_answered_by_an_event_until_it_is_stopped(
-    coordinator: Coordinator,
-) -> None:
-    answers: list[DisruptionAnswered] = []
-    told = threading.Semaphore(0)
-
-    def post(event: DisruptionAnswered) -> None:
-        answers.append(event)
-        told.release()
-
-    asker = DisruptionAsker(post)
-    asker.ask(AskDisruption("a", "db", coordinator.url, QUESTION))
-    asker.ask(AskDisruption("b", "db", "http://127.0.0.1:1/", QUESTION))
-    assert told.acquire(timeout=10)
-    assert told.acquire(timeout=10)
-    assert {event.id: event.allowed for event in answers} == {"a": True, "b": False}
-    asker.stop()
-    asker.ask(AskDisruption("c", "db", coordinator.url, QUESTION))
-    assert len(answers) == 2
