@@ -28,6 +28,7 @@ MOST_AT_A_TIME = 4
 ANOTHER = 0.75
 """The part of rounds in which one more act happens beside those that do already."""
 WELL_SECONDS = 240.0
+READ_BACK_SECONDS = 60.0
 WRITER_PAUSE_SECONDS = 0.05
 ACTS = (*FAULTS, *ORDERS)
 
@@ -149,7 +150,7 @@ def _summary(all_: Ground, tally: Tally) -> int:
         load = service.load
         load.stop()
         effect = 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + READ_BACK_SECONDS
         while True:
             try:
                 effect = load.verify(load.store().read_all(PREFIX))
@@ -163,6 +164,9 @@ def _summary(all_: Ground, tally: Tally) -> int:
         for fault in load.wrong[:10]:
             say(f"    WRONG: {fault}")
         wrong += len(load.wrong)
+    for fault in all_.twice_owned[:10]:
+        say(f"WRONG: {fault}")
+    wrong += len(all_.twice_owned)
     say(f"invariants held at each of {tally.looks} looks")
     for line in tally.lines():
         say(line)
@@ -171,7 +175,10 @@ def _summary(all_: Ground, tally: Tally) -> int:
 
 def _evidence(all_: Ground) -> None:
     """What is known at the moment of a failure: the logs have the rest."""
-    say(f"what is amiss now: {all_.amiss()}")
+    try:
+        say(f"what is amiss now: {all_.amiss()}")
+    except SoakFailed as error:
+        say(f"what is amiss now: {error}")
     for service in all_.services:
         for path in ("pod/status", "explain", "volumes"):
             say(f"{service.name} {path}: {json.dumps(service.ask(path))}")

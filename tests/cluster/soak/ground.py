@@ -267,8 +267,13 @@ class Ground:
 
 def _watch(ground: Ground, stop: threading.Event) -> None:
     """Look all the time for what the end of a round would not show any more."""
-    while not stop.wait(WATCH_SECONDS):
-        ground.twice_owned += invariants.twice_owned(ground.cluster)
+    try:
+        while not stop.wait(WATCH_SECONDS):
+            ground.twice_owned += invariants.twice_owned(ground.cluster)
+    except Exception as error:
+        # Nobody would look any more, and nothing be found.
+        ground.twice_owned.append(f"I2: the watch itself failed: {error!r}")
+        raise
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -22,38 +22,7 @@ from holdfast_playground.checker.history import (
 from holdfast_playground.checker.load import Load
 from holdfast_playground.checker.store import Found, Moment, Unanswered
 from holdfast_playground.demo.checks import NotYet, until
-
-
-@dataclass
-class Memory:
-    """A store in memory, that can be made to fail or to lie."""
-
-    keys: dict[str, str] = field(default_factory=dict)
-    position: int = 0
-    forgets: bool = False
-    broken: bool = False
-
-    def write(self, key: str, value: str) -> Moment:
-        if self.broken:
-            # The odd ones take effect all the same.
-            if int(key[-1]) % 2:
-                self.keys[key] = value
-            raise Unanswered("broken")
-        self.position += 1
-        if not self.forgets:
-            self.keys[key] = value
-        return Moment(self.position)
-
-    def read(self, key: str) -> Found:
-        if self.broken:
-            raise Unanswered("broken")
-        return Found(self.keys.get(key), Moment(self.position))
-
-    def read_all(self, prefix: str) -> Mapping[str, str]:
-        return {key: value for key, value in self.keys.items() if key.startswith(prefix)}
-
-    def close(self) -> None:
-        pass
+from tests.unit.playground.memory_store import Memory
 
 
 @pytest.fixture
