@@ -55,7 +55,15 @@ class Trial:
         return self.scheduler.log.count(DIES)
 
     def run_on(self) -> None:
-        """Start another process when the one that runs has died, until the service is well."""
+        """Start another process when the one that runs has died, until the service is well.
+
+        None dies afterwards: what it still sends, as a DECLINE, is no part of the stage.
+        """
+        self._wait_well()
+        self.armed.unlink(missing_ok=True)
+        self._wait_well()
+
+    def _wait_well(self) -> None:
         wait_until("it is well", self._is_well, seconds=PATIENCE_SECONDS, every=0.2)
 
     def _is_well(self) -> bool:
@@ -91,7 +99,6 @@ class Trial:
 
     def replace(self, number: int) -> bool:
         """Whether the scheduler died on the way to a replaced instance."""
-        self.armed.unlink()
         self.scheduler.end()
         self.at(number)
         self.scheduler.start()
