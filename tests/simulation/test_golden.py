@@ -34,6 +34,8 @@ SERIAL = {
     "agent-forgets": [Fault(60.0, "wipe_meta", 5), Fault(120.0, "pod_replace", 0)],
     # Mesos drains the machine of db-1, and brings it back.
     "drain": [Fault(60.0, "drain", 300)],
+    # Mesos drains the machine of db-1, which then turns out to be broken, and is marked gone.
+    "drained-and-marked-gone": [Fault(60.0, "drain", 300), Fault(90.0, "gone_while_cut", 300)],
     # The operator services two machines at once; their instances are stopped in turn.
     "rolling-maintenance": [Fault(60.0, "host_closed", 300), Fault(61.0, "host_closed", 301)],
     # More cpus and memory for all, one after the other, in place.

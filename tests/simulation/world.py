@@ -319,12 +319,13 @@ class World:
         """The operator gives up the pod instances whose data is on a machine that is lost or wiped.
 
         And those launched on an agent that came back under a new id without anything of them:
-        nothing but the operator's word can say that they never ran.
+        nothing but the operator's word can say that they never ran. Marking an agent gone was such
+        a word already.
         """
         here = {agent.id for agent in self.agents if not agent.removed}
         for name, pod in self.newest.engine.view.pods.items():
             held = pod.reservation
-            if held is None or held.agent_id in here:
+            if held is None or held.agent_id in here | self.master.gone:
                 continue
             if not self._is_there(held):
                 self.order(ev.Verb.POD_REPLACE, name)

@@ -245,10 +245,12 @@ class Core:
             case ev.OperationStatusReceived(status):
                 self._out.extend(operation_acknowledged(status))
             case ev.AgentFailed(agent_id, executor_id):
+                concerned = self.ledger.live_tasks_on
                 if executor_id is None:
                     self._inspections.forget(agent_id)
+                    concerned = self.ledger.unsettled_on
                 self._uninstall.agent_failed(agent_id)
-                for task_id in self.ledger.live_tasks_on(agent_id):
+                for task_id in concerned(agent_id):
                     self._reconciliation.ask(task_id, now)
             case ev.CallFailed():
                 self._call_failed(event, now)

@@ -19,6 +19,7 @@ from holdfast.core.uninstall_record import (
     holding_to_json,
     uninstalling_to_json,
 )
+from holdfast.mesos.messages import TaskState
 from holdfast.plans.derive import surplus
 from holdfast.plans.goals import Aim, is_done, is_spared, planned_tasks
 from holdfast.plans.orders import Orders, orders_to_json
@@ -27,7 +28,7 @@ from holdfast.recovery.history import History, history_to_json
 from holdfast.service.changes import pod_changed
 from holdfast.service.encode import to_json
 from holdfast.service.instance_names import type_and_index
-from holdfast.service.model import PodSpec, ServiceSpec
+from holdfast.service.model import Goal, PodSpec, ServiceSpec
 
 FRAMEWORK_PATH = "framework"
 TARGET_PATH = "target"
@@ -254,14 +255,36 @@ class Ledger:
         return holder.reservation.agent_id if holder and holder.reservation else None
 
     def unsettled_tasks(self) -> Iterator[str]:
-        """Every task that is not known to be dead."""
-        holders: list[Pod | Retired] = [*self.pods.values(), *self.retired.values()]
-        for holder in holders:
-            yield from (task.id for task in holder.tasks if not task.dead)
+        """Every task that is to be asked about, since its state or its agent's is not known."""
+        for pod in self.pods.values():
+            yield from self._unsettled(pod)
+        for retired in self.retired.values():
+            yield from (task.id for task in retired.tasks if not task.dead)
 
     def live_tasks_on(self, agent_id: str) -> Iterator[str]:
         for name in self.index.on_agent(agent_id):
             yield from (task.id for task in self.pods[name].tasks if not task.dead)
+
+    def unsettled_on(self, agent_id: str) -> Iterator[str]:
+        """Those of `unsettled_tasks` that the pod instances on that agent have."""
+        for name in self.index.on_agent(agent_id):
+            yield from self._unsettled(self.pods[name])
+
+    def _unsettled(self, pod: Pod) -> list[str]:
+        """The tasks that are not known to be dead; of an instance that is down one, for its agent.
+
+        Should an operator mark that gone, Mesos tells it of tasks that run, and else if asked.
+        """
+        known = [task.id for task in pod.tasks if not task.dead]
+        if known or not pod.tasks or pod.reservation is None:
+            return known
+        goals = {task.name: task.goal for task in self.spec_of(pod).tasks}
+        return [
+            task.id
+            for task in pod.tasks
+            if task.state is not TaskState.GONE_BY_OPERATOR
+            and (task.reached is None or goals.get(task.name) is Goal.RUNNING)
+        ][:1]
 
     def forget_pauses(self) -> None:
         """Whatever was to be paused of instances that are not asked for, and never were launched.

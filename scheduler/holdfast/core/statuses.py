@@ -106,6 +106,8 @@ def pod_after(
     if spec is not None and spec.readiness_check is not None:
         status = replace(status, has_check=True)  # silence is no proof that it is ready
     task = task_after(before, status, now)
+    if before.dead and _gives_up(pod, status):
+        task = replace(before, state=status.state, message=status.message[:500], since=now)
     if status.container_ip and not task.dead and not spec_of(pod).uses_host_ports:
         task = replace(task, ip=status.container_ip)
     if before.paused and task.ready:
@@ -140,6 +142,17 @@ def _proves_volumes(status: TaskStatus) -> bool:
     if status.state in LAUNCHED or status.source == "SOURCE_EXECUTOR":
         return True
     return status.state is TaskState.KILLED and status.source == "SOURCE_AGENT"
+
+
+def _gives_up(pod: Pod, status: TaskStatus) -> bool:
+    """Whether an operator has marked the agent gone that an instance waits for which is down."""
+    return (
+        status.state is TaskState.GONE_BY_OPERATOR
+        and pod.reservation is not None
+        and pod.reservation.agent_id == status.agent_id
+        and all(task.dead for task in pod.tasks)
+        and all(task.state is not status.state for task in pod.tasks)
+    )
 
 
 def _is_failure(spec: TaskSpec, task: Task) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
@@ -317,3 +318,29 @@ def test_there_may_be_nothing_to_mend() -> None:
     world = deployed(databases(), agents=3)
     assert order_recovery(world) == 200
     assert world.answer == "nothing is broken"
+
+
+def test_an_instance_that_is_down_is_given_up_with_its_agent() -> None:
+    world = deployed(databases(replacement=None), agents=4)
+    number = host(world, "db-0")
+    agent = world.agents[f"agent-{number}"]
+    world.end("db-0-node")
+    assert world.order(ev.Verb.POD_RESTART, "db-0") == 200
+    task_id = world.task("db-0", "node").id
+    agent.reachable = False
+    world.settle()
+    assert world.names_launched() == []
+    effects = world.step(ev.AgentFailed(agent_id=f"agent-{number}", executor_id=None))
+    (asked,) = [e for e in effects if isinstance(e, ef.Reconcile)]
+    assert (task_id, f"agent-{number}") in asked.tasks
+    for state in (TaskState.UNREACHABLE, TaskState.GONE):
+        world._status(agent, task_id, state, "SOURCE_MASTER")
+        assert world.task("db-0", "node").state is TaskState.FAILED
+    other = next(each for each in world.agents.values() if each is not agent)
+    world._status(other, task_id, TaskState.GONE_BY_OPERATOR, "SOURCE_MASTER")
+    assert not is_replaced(world), "that is about where it was before"
+    world._status(agent, task_id, TaskState.GONE_BY_OPERATOR, "SOURCE_MASTER")
+    assert is_replaced(world)
+    world.settle()
+    assert world.status("recovery") is Status.COMPLETE
+    assert host(world, "db-0") != number
