@@ -1,4 +1,4 @@
-"""Judges what really happens against the invariants I1-I3, I7, I9, I13 and I14 of the design."""
+"""Judges what really happens against the invariants of the design."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,11 +6,13 @@ from holdfast.service.encode import config_id
 from holdfast.service.model import Operator, ServiceSpec
 from holdfast.state.store import LAST_RECORD, Writes
 from tests.simulation.agent import Agent
+from tests.simulation.answer_judge import AnswerJudge
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator, DisruptionJudge
 from tests.simulation.machine import Executor, Task, Volume, label_of
 from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
+from tests.simulation.registry import Known
 from tests.simulation.replacement_judge import ReplacementJudge
 from tests.simulation.resources import Json
 from tests.simulation.room_judge import RoomJudge
@@ -34,6 +36,8 @@ class Judge:
     ) -> None:
         self.violations: list[str] = []
         self.agents: list[Agent] = []
+        self.registered: Mapping[str, Known] = {}
+        """The agents that the master knows, by id."""
         self.schedulers: list[Scheduler] = []
         self.replaced: dict[str, float] = {}
         self.ordered: set[str] = set()
@@ -58,6 +62,13 @@ class Judge:
             lambda: clock.now,
         )
         self.rooms = RoomJudge(self._configs, lambda: self.schedulers[-1], self.violate)
+        self.answers = AnswerJudge(
+            records,
+            self.plans.pods,
+            lambda: self.registered,
+            lambda: self.schedulers[-1],
+            self.violate,
+        )
         records.watch = self._stored
 
     def target(self, spec: ServiceSpec) -> None:
@@ -83,6 +94,12 @@ class Judge:
     def after_step(self) -> None:
         if self._records.stale_writes:
             self.violate("I1", f"a fenced scheduler wrote {self._records.stale_writes.pop()}")
+        self.look()
+
+    def look(self) -> None:
+        """At what is to be so at any time."""
+        if self.schedulers:
+            self.answers.look(self._clock.now)
 
     # -- what the framework orders ------------------------------------------------------------
 

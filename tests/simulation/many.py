@@ -57,6 +57,8 @@ class Judges:
     def after_step(self) -> None:
         if self.world.records.stale_writes:
             self.violate("I1", f"a fenced scheduler wrote {self.world.records.stale_writes.pop()}")
+        for part in self.world.parts:
+            part.judge.look()
 
     def launched(self, info: Json, agent: Agent) -> None:
         id_ = info["task_id"]["value"]

@@ -203,6 +203,9 @@ class Scheduler:
         self.subscribed_at = -1e9
         self.offered: dict[str, deque[tuple[float, float, float]]] = {}
         """By agent when, and how many cpus and MB nobody had, its core was offered lately."""
+        self.heard: set[str] = set()
+        self.questions: dict[str, float] = {}
+        """The tasks heard of since it subscribed, and those it asks about, since when."""
         self._clock = clock
         self._master = master
         self._write = log
@@ -256,6 +259,18 @@ class Scheduler:
     def clock_is_right(self) -> bool:
         """By and large, as clocks are."""
         return abs(self._skew) < 60.0
+
+    @property
+    def listens(self) -> bool:
+        """Whether it can ask the master, and would hear of an answer."""
+        stream = self._stream
+        return (
+            not self._busy
+            and stream is not None
+            and stream.subscribed
+            and stream.heard
+            and self._master.subscriber is stream
+        )
 
     def set_clock(self, seconds: float) -> None:
         """The clock of its machine goes forwards, or back, by so much."""
@@ -316,6 +331,9 @@ class Scheduler:
         stream = self._stream
         if stream is None or not stream.subscribed:
             return rejected("not subscribed to a master")
+        if message["type"] == "RECONCILE":
+            for asked in message["reconcile"]["tasks"]:
+                self.questions.setdefault(asked["task_id"]["value"], self._clock.now)
         fault, seconds = self.faults.calls.pop(0) if self.faults.calls else ("", 0.0)
         if fault:
             self._log(f"{message['type']} meets: {fault}")
@@ -504,6 +522,8 @@ class Scheduler:
             case "SUBSCRIBED":
                 stream.subscribed = True
                 self.subscribed_at = self._clock.now
+                self.heard.clear()
+                self.questions.clear()
                 master = MasterInfo(
                     f"master-{self._master.generation}",
                     "http://master:5050",
@@ -521,7 +541,10 @@ class Scheduler:
             case "RESCIND":
                 self.post(ev.OfferRescinded(body))
             case "UPDATE":
-                self.post(ev.StatusReceived(parse_task_status(body)))
+                status = parse_task_status(body)
+                self.heard.add(status.task_id)
+                self.questions.pop(status.task_id, None)
+                self.post(ev.StatusReceived(status))
             case "FAILURE":
                 self.post(ev.AgentFailed(*body))
             case "ERROR" if "removed" in body and self._deregisters():

@@ -20,6 +20,7 @@ from holdfast.core import (
     kills,
     leftovers,
     moves,
+    reconcile,
     rooms,
 )
 from holdfast.core import effects as ef
@@ -190,6 +191,11 @@ def never_asks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reconciliation, "due", lambda self, now: ())
 
 
+def asks_but_once(patch: pytest.MonkeyPatch) -> None:
+    """Whoever does not answer is asked again with the next round only."""
+    patch.setattr(reconcile, "FIRST_DELAY", 1e9)
+
+
 def forgets_offers_it_failed_to_decline(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Withdrawals, "failed", lambda self, *others: None)
 
@@ -257,6 +263,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (takes_what_is_labelled_for_others, {"I2", "I3", "REFUSED"}, 0, None),
     (ignores_max_unavailable, {"I6"}, 0, None),
     (never_asks, {"LIVENESS"}, 0, None),
+    (asks_but_once, {"I5"}, 0, None),
     (starts_beside_its_predecessor, {"I2"}, 30, None),
     (makes_missing_volumes_anew, {"I2", "I3", "REFUSED"}, 0, None),
     (gives_up_places_with_data, {"I2", "I3"}, 0, None),

@@ -65,6 +65,7 @@ class World:
         self.uninstalled_at = 0.0
         self._paused_at = -1e9
         self.judge.agents = self.agents
+        self.judge.registered = self.master.agents
         self.judge.recovery.gone = self.master.gone
         self.judge.schedulers = self.schedulers
         self.judge.target(spec)

@@ -1,7 +1,8 @@
 """Task reconciliation, after the Mesos document of that name.
 
 Asks for every task that is not known to be dead until each has answered, with truncated
-exponential backoff; stragglers are asked for one by one as they are noticed.
+exponential backoff: one call for all that still owe an answer. A task that is noticed meanwhile
+joins them.
 """
 
 from collections.abc import Iterable
