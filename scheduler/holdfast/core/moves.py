@@ -145,8 +145,10 @@ def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
     names = tuple(name for name in work.known if not _is_settled(work, pod.task(name), name))
     if not names:
         return None
-    where = pod.reservation.hostname if pod.reservation else "?"
-    waits_for = f"agent {where}, which has its data and cannot be reached, is back"
+    held = pod.reservation
+    where = held.hostname if held else "?"
+    which = "has its data and cannot" if held and held.volumes else "cannot"
+    waits_for = f"agent {where}, which {which} be reached, is back"
     return _delayed(work, pod, names, now) or Start(names, waits_for=waits_for)
 
 

@@ -67,9 +67,12 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
     state = f"agent {host} cannot be reached" if out_of_sight else f"it does not run on {host}"
     policy = spec.replacement
     if policy is None:
+        for_what, then = " for its data", "gives its data there up"
+        if not spec.volumes:
+            for_what, then = "", "starts it elsewhere, as it has no volumes"
         why = (
-            f"{state}; there is no replacement-failure-policy, so it waits there for its data, for"
-            f" as long as it takes. {command} gives its data there up"
+            f"{state}; there is no replacement-failure-policy, so it waits there{for_what}, for as"
+            f" long as it takes. {command} {then}"
         )
         return Verdict(name, Choice.WAIT, why, since)
     if name in situation.paused:

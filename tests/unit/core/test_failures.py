@@ -54,6 +54,18 @@ def test_without_a_policy_it_waits_for_ever() -> None:
     assert not is_replaced(world)
 
 
+def test_one_without_volumes_waits_as_well_and_is_not_said_to_have_data() -> None:
+    world = deployed(build(task("node"), count=1), agents=2)
+    lost(world, "db-0")
+    world.settle(20, after=1000.0)
+    assert choices(world) == {"db-0": Choice.WAIT}
+    view = world.core.view(world.now)
+    texts = view.verdicts["db-0"].reason, view.explanations["db-0"].reason
+    assert "starts it elsewhere, as it has no volumes" in texts[0]
+    assert texts[1] == "it waits until agent host-1, which cannot be reached, is back"
+    assert not any("data" in text for text in texts)
+
+
 def test_it_is_replaced_once_the_timeout_is_over() -> None:
     world = deployed(databases(), agents=4)
     began = world.now
