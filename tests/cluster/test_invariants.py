@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.mesos import calls, operations
 from holdfast_playground.cluster import ClusterSpec, running
 from tests.cluster import invariants
 from tests.cluster.running_service import Scheduler, wait_until
+from tests.cluster.test_wire import Framework
 
 SVC_YML = """
 name: demo
@@ -90,6 +92,29 @@ def test_a_volume_that_goes_without_an_order_is_found(service: Scheduler) -> Non
     finally:
         data.with_name("aside").rename(data)
     invariants.check(service, service.volumes)
+
+
+def test_an_operation_that_an_agent_has_not_carried_out_is_found(service: Scheduler) -> None:
+    """As Mesos tells of it; that it is found of the service's own, made-up answers show."""
+    cluster = service.cluster
+    framework = Framework(cluster.master_url, "invariants").start().subscribed()
+    try:
+        offer, id_ = framework.offer(), framework.connection.framework_id
+        assert id_ is not None
+        assert invariants._pending(cluster, id_) == []
+        cluster.agent_stop(1)
+        try:
+            reserve = operations.reserve([framework.reserved("cpus", 0.1)], "op-reserve")
+            framework.send(calls.accept([offer.id], [reserve], 0.0))
+            (found,) = wait_until("it is pending", lambda: invariants._pending(cluster, id_))
+            assert found == f"I5: operation RESERVE on agent {offer.agent_id} has no outcome"
+        finally:
+            cluster.agent_continue(1)
+        wait_until("it has an outcome", lambda: invariants._pending(cluster, id_) == [])
+        status = framework.operation("op-reserve")
+        assert status.state == "OPERATION_FINISHED"
+    finally:
+        framework.close()
 
 
 def test_a_scheduler_that_goes_on_asking_for_offers_is_found(service: Scheduler) -> None:
