@@ -13,11 +13,13 @@ _tasks = click.option("-t", "--task", "tasks", multiple=True, help="Only this ta
 @click.command()
 @_pod
 @_tasks
+@click.option("--force", is_flag=True, help="Also when its check says no.")
 @click.pass_obj
 @output.orders
-def pause(api: Connection, pod: str, tasks: tuple[str, ...]) -> Reply:
+def pause(api: Connection, pod: str, tasks: tuple[str, ...], force: bool) -> Reply:
     """Have the tasks of POD do nothing but sleep, on their volumes, until they are resumed."""
-    return api.post("pod", pod, "pause", body=list(tasks) or None)
+    query = {"force": "true"} if force else None
+    return api.post("pod", pod, "pause", query=query, body=list(tasks) or None)
 
 
 @click.command()

@@ -70,9 +70,10 @@ def test_an_update_and_an_order_wait_for_a_yes(
         pods_asked = {json.loads(asked.body)["pod"] for asked in coordinator.asked}
         assert pods_asked == {"node-0"}, "the other one has not its turn"
 
-        refused = service.session.post(f"{service.url}/v1/pod/node-1/restart", timeout=10)
-        assert refused.status_code == 409
-        assert "a copy is missing" in refused.text
+        for order in ("restart", "pause"):
+            refused = service.session.post(f"{service.url}/v1/pod/node-1/{order}", timeout=10)
+            assert refused.status_code == 409
+            assert "a copy is missing" in refused.text
         assert service.task_ids() == first, "nothing was stopped by a no"
 
         service.post("pod/node-1/restart?force=true")

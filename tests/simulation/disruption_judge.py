@@ -19,6 +19,7 @@ ON_PURPOSE = (
     "restarted since",
     "its agent ",
     "restarted by the operator",
+    "paused by the operator",
     "no plan has it any more",
     "it is decommissioned",
 )

@@ -1,6 +1,8 @@
 """The paths that pause and resume the tasks of a pod instance."""
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from holdfast.api import pods, shapes
 from holdfast.api.answers import (
@@ -15,8 +17,12 @@ from holdfast.api.answers import (
 )
 from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.parameters import PodName
+from holdfast.api.pod_routes import insists
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
+from holdfast.core.pause import INSIST
+
+Force = Annotated[str | None, Query(description="true: also when its disruption-check says no.")]
 
 BODY_BYTES = 64 * 1024
 
@@ -29,11 +35,13 @@ _TASKS = json_body(
 
 
 def add_pause(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:
-    async def order(verb: Verb, name: str, request: Request) -> Response:
+    async def order(verb: Verb, name: str, request: Request, insisting: bool = False) -> Response:
         need("pod instance", name, pods.instance_names(source.view))
         given = await json_of(request, _bad, BODY_BYTES)
         tasks = [] if given is None else texts_in(given, _bad)
-        parameters = dict.fromkeys(tasks, "")
+        if INSIST in tasks:
+            raise _bad(f"{INSIST} is not the name of one")
+        parameters = dict.fromkeys(tasks, "") | ({INSIST: "true"} if insisting else {})
         answer = await ask(source, verb, name, answer_seconds, parameters=parameters)
         if answer.status != 200:
             return as_json({"message": answer.body["message"]}, answer.status)
@@ -56,9 +64,12 @@ def add_pause(router: APIRouter, source: ServiceSource, answer_seconds: float) -
     }
 
     @router.post("/pod/{name}/pause", tags=["pods"], responses=ordered, openapi_extra=_TASKS)
-    async def pause_pod(name: PodName, request: Request) -> Response:
-        """Have tasks do nothing but sleep, on their volumes, until they are resumed."""
-        return await order(Verb.POD_PAUSE, name, request)
+    async def pause_pod(name: PodName, request: Request, force: Force = None) -> Response:
+        """Have tasks do nothing but sleep, on their volumes, until they are resumed.
+
+        Refused when the `disruption-check` of the pod says no, unless with `force`.
+        """
+        return await order(Verb.POD_PAUSE, name, request, insists(force))
 
     @router.post("/pod/{name}/resume", tags=["pods"], responses=ordered, openapi_extra=_TASKS)
     async def resume_pod(name: PodName, request: Request) -> Response:

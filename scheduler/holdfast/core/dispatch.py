@@ -1,6 +1,6 @@
 """Operators' commands carried out, each with its answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from holdfast.core.agenda import Agenda
 from holdfast.core.budget import too_many
@@ -20,7 +20,7 @@ from holdfast.core.failures import Failures
 from holdfast.core.ledger import Ledger
 from holdfast.core.leftovers import Leftovers
 from holdfast.core.maintenance import end_maintenance, start_maintenance
-from holdfast.core.pause import change as change_pause
+from holdfast.core.pause import INSIST, carry_out, ordered_change, stopped_by
 from holdfast.core.plan_commands import order
 from holdfast.core.recover import recover
 from holdfast.core.renewal import rotate
@@ -113,8 +113,7 @@ class Dispatch:
                 text = self._recover(command, now)
                 self._sweep(now)
             case Verb.POD_PAUSE | Verb.POD_RESUME:
-                down = self._agenda.down_of(type_of(target)) - {target}
-                text = change_pause(ledger, command, down, self._agenda.shortage)
+                text = self._pause(command, now)
             case Verb.VOLUMES_DESTROY:
                 text = destroy_volume(ledger, target, self._leftovers.quarantined, now)
                 self._sweep(now)
@@ -146,7 +145,8 @@ class Dispatch:
         name = command.target
         if command.parameters.get(FORCE) != "true" and name in self._ledger.pods:
             self._keep_budget(name)
-            self._ask_first(name, ACTIONS[command.verb], now)
+            tasks = [task.name for task in self._ledger.pods[name].tasks if not task.dead]
+            self._ask_first(name, ACTIONS[command.verb], tasks, now)
         if command.verb is Verb.POD_RESTART:
             text = restart_pod(self._ledger, name, self._agenda.shortage)
         else:
@@ -154,6 +154,18 @@ class Dispatch:
             self._sweep(now)
         self._disruptions.done(name)
         return text
+
+    def _pause(self, command: Command, now: float) -> str:
+        """Pause tasks of an instance, if its check does not forbid that, or resume them."""
+        name = command.target
+        change = ordered_change(self._ledger, command, self._agenda.shortage)
+        stopped = stopped_by(self._ledger, change) if change.pause else ()
+        if stopped and command.parameters.get(INSIST) != "true":
+            self._ask_first(name, Action.PAUSE, stopped, now)
+        if stopped:
+            self._disruptions.done(name)
+        down = self._agenda.down_of(type_of(name)) - {name}
+        return carry_out(self._ledger, change, down)
 
     def _keep_budget(self, name: str) -> None:
         """Refuse an order that takes down too many."""
@@ -164,10 +176,9 @@ class Dispatch:
                 409, f"{broken}. Nothing was changed. Wait until it is up, or insist with --force"
             )
 
-    def _ask_first(self, name: str, action: Action, now: float) -> None:
+    def _ask_first(self, name: str, action: Action, tasks: Iterable[str], now: float) -> None:
         """Refuse an order that the disruption check does not let happen, once it has answered."""
         pod = self._ledger.pods[name]
-        tasks = [task.name for task in pod.tasks if not task.dead]
         refusal = self._disruptions.refusal(pod, action, tasks, BY_ORDER, now, in_turn=False)
         if refusal is None:
             return

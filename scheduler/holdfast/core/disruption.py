@@ -42,6 +42,7 @@ class Action(StrEnum):
     """What is to become of the instance whose tasks are stopped."""
 
     RESTART = "restart"
+    PAUSE = "pause"
     REPLACE = "replace"
     DECOMMISSION = "decommission"
     MAINTENANCE = "maintenance"

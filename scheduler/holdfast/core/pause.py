@@ -6,7 +6,7 @@ each pod instance, and outlives everything until they are resumed. As in dcos-co
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.core.commands import Refused
@@ -18,6 +18,11 @@ from holdfast.records import Pod, Task
 
 PAUSED, PAUSING, RESUMING = "PAUSED", "PAUSING", "RESUMING"
 """How tasks and steps are shown (dcos-commons, GoalStateOverride)."""
+
+
+INSIST = "--force"
+"""The parameter of an order that is carried out although its disruption check says no: "true".
+The others are names of tasks, and none of these begins so."""
 
 
 def shown(task: Task | None, wanted: bool) -> str | None:
@@ -39,13 +44,36 @@ def step_shown(pod: Pod | None, tasks: Iterable[str], paused: Collection[str]) -
     return PAUSED if each == {PAUSED} else PAUSING
 
 
-def change(ledger: Ledger, command: Command, down: Iterable[str], shortage: Shortage) -> str:
-    """Pause or resume tasks of a pod instance, all of them when the command names none.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """That tasks of a pod instance, by their short names, are to be paused or resumed.
 
-    The words for the operator warn of other instances that are `down`. What runs is left alone
-    while a secret is missing that it would not start without. Raises Refused.
+    `tasks` are those the order is about, `paused` all that are to be paused then.
     """
-    name, given, pause = command.target, command.parameters, command.verb is Verb.POD_PAUSE
+
+    pod: str
+    pause: bool
+    tasks: tuple[str, ...]
+    paused: frozenset[str]
+    before: frozenset[str]
+
+    @property
+    def changed(self) -> frozenset[str]:
+        return self.before ^ self.paused
+
+    @property
+    def verb(self) -> str:
+        return "paused" if self.pause else "resumed"
+
+
+def ordered_change(ledger: Ledger, command: Command, shortage: Shortage) -> Change:
+    """What the order comes to: all tasks of the pod instance when it names none.
+
+    What runs is left alone while a secret is missing that it would not start without. Raises
+    Refused.
+    """
+    name, pause = command.target, command.verb is Verb.POD_PAUSE
+    given = [task for task in command.parameters if task != INSIST]
     known = _task_names(ledger, name)
     chosen = [known_name for known_name in known if not given or known_name in _short(name, given)]
     unknown = set(_short(name, given)) - set(known)
@@ -55,31 +83,49 @@ def change(ledger: Ledger, command: Command, down: Iterable[str], shortage: Shor
             f"{name} has no task {', '.join(sorted(unknown))}; it has {', '.join(known)}."
             " Nothing was changed",
         )
-    full = [f"{name}-{short}" for short in chosen]
     before = ledger.paused.get(name, frozenset())
     after = before | set(chosen) if pause else before - set(chosen)
-    verb = "paused" if pause else "resumed"
+    change = Change(name, pause, tuple(chosen), after, before)
     if after == before:
-        raise Refused(409, f"{', '.join(full)}: not to be {verb}; nothing was changed")
-    pod, changed = ledger.pods.get(name), before ^ after
-    live = [task.name for task in pod.tasks if task.live and task.name in changed] if pod else []
+        raise Refused(409, f"{_full(change)}: not to be {change.verb}; nothing was changed")
+    pod = ledger.pods.get(name)
+    live = [t.name for t in pod.tasks if t.live and t.name in change.changed] if pod else []
     short = shortage.of(ledger.spec_of(pod), live) if pod and live else None
     if short:
         raise Refused(
             409, f"{name} would not start again and was left alone: {short}; nothing was changed"
         )
-    ledger.put_paused(name, after)
+    return change
+
+
+def stopped_by(ledger: Ledger, change: Change) -> tuple[str, ...]:
+    """What may run of the pod instance and is stopped: with an essential task, all others too."""
+    pod = ledger.pods.get(change.pod)
+    if pod is None:
+        return ()
+    essential = {task.name for task in ledger.spec_of(pod).tasks if task.essential}
+    alive = [task.name for task in pod.tasks if not task.dead]
+    direct = [name for name in alive if name in change.changed]
+    return tuple(alive if essential.intersection(direct) else direct)
+
+
+def carry_out(ledger: Ledger, change: Change, down: Iterable[str]) -> str:
+    """The words for the operator warn of other instances that are `down`."""
+    name, pod = change.pod, ledger.pods.get(change.pod)
+    ledger.put_paused(name, change.paused)
     if pod is not None:
-        ledger.put_pod(
-            replace(pod, tasks=tuple(_relaunched(t, verb, t.name in changed) for t in pod.tasks))
-        )
-    text = (
-        f"{', '.join(full)} {'is' if len(full) == 1 else 'are'} being {verb}, on the same volumes"
-    )
+        tasks = (_relaunched(t, change.verb, t.name in change.changed) for t in pod.tasks)
+        ledger.put_pod(replace(pod, tasks=tuple(tasks)))
+    are = "is" if len(change.tasks) == 1 else "are"
+    text = f"{_full(change)} {are} being {change.verb}, on the same volumes"
     others = sorted(down)
-    if pause and others:
+    if change.pause and others:
         text += f"; mind that {', '.join(others)} {'is' if len(others) == 1 else 'are'} down too"
     return text
+
+
+def _full(change: Change) -> str:
+    return ", ".join(f"{change.pod}-{task}" for task in change.tasks)
 
 
 def _task_names(ledger: Ledger, name: str) -> list[str]:

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from holdfast.api.app import create_app
 from holdfast.core.events import Verb
+from holdfast.core.pause import INSIST
 from holdfast.core.view import View
 from holdfast.mesos.messages import TaskState
 from tests.unit.api.pictures import Given, Source, answered, pod, task, well
@@ -41,7 +42,18 @@ def test_the_answer_names_pod_and_tasks(verb: Verb, body: str) -> None:
     assert source.commands == [Given(verb, "etcd-0", parameters={names: ""} if names else {})]
 
 
-@pytest.mark.parametrize("body", ["{}", '"member"', "[5]", "not json"])
+def test_an_operator_may_insist_on_a_pause() -> None:
+    source = Source()
+    answer = client(source).post("/v1/pod/etcd-0/pause?force=true", content='["member"]')
+    assert answer.status_code == 200
+    assert answer.json()["tasks"] == ["etcd-0-member"]
+    parameters = {"member": "", INSIST: "true"}
+    assert source.commands == [Given(Verb.POD_PAUSE, "etcd-0", parameters=parameters)]
+    assert client(source).post("/v1/pod/etcd-0/pause?force=yes").status_code == 400
+    assert len(source.commands) == 1
+
+
+@pytest.mark.parametrize("body", ["{}", '"member"', "[5]", "not json", '["--force"]'])
 def test_a_body_that_is_no_list_of_names_is_refused(body: str) -> None:
     source = Source()
     answer = client(source).post("/v1/pod/etcd-0/pause", content=body)

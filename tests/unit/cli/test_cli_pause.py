@@ -6,6 +6,7 @@ import pytest
 from click.testing import Result
 
 from holdfast.core.events import Verb
+from holdfast.core.pause import INSIST
 from tests.unit.api.pictures import Given, Source
 
 Run = Callable[..., Result]
@@ -26,3 +27,10 @@ def test_orders_about_all_tasks_or_some(
         Given(verb, "etcd-0", parameters={}),
         Given(verb, "etcd-0", parameters={"member": ""}),
     ]
+
+
+def test_an_operator_may_insist_on_a_pause(run: Run, source: Source) -> None:
+    result = run("pod", "pause", "etcd-0", "-t", "member", "--force")
+    assert result.exit_code == 0, result.output
+    parameters = {"member": "", INSIST: "true"}
+    assert source.commands == [Given(Verb.POD_PAUSE, "etcd-0", parameters=parameters)]

@@ -8,6 +8,7 @@ import pytest
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.disruption import AGAIN_SECONDS, MOST_SECONDS, PATIENCE_SECONDS, VALID_SECONDS
+from holdfast.core.pause import INSIST
 from holdfast.mesos.messages import InverseOffer, TaskState, Unavailability
 from holdfast.plans.plan import Status
 from holdfast.service.disruption_model import DisruptionCheck
@@ -208,6 +209,48 @@ def test_an_order_is_answered_once_the_check_has(verb: ev.Verb) -> None:
     world.tell(True)
     assert world.replies[-1].status == 200
     assert world.killed == ["db-0-node"]
+
+
+def test_a_pause_waits_for_a_yes_and_a_resume_for_nobody() -> None:
+    world = world_of(guarded())
+    world.command(ev.Verb.POD_PAUSE, "db-0")
+    assert world.replies == []
+    question = world.tell(False, "no quorum").question
+    assert (question["action"], question["tasks"]) == ("pause", ["node"])
+    (refused,) = world.replies
+    assert refused.status == 409
+    assert "does not let it be stopped: no quorum. Nothing was changed" in refused.body["message"]
+    assert world.core.ledger.paused == {}
+    assert world.killed == []
+    world.command(ev.Verb.POD_PAUSE, "db-0")
+    world.tell(True)
+    assert world.replies[-1].status == 200
+    assert world.killed == ["db-0-node"]
+    world.settle(4)
+    assert world.order(ev.Verb.POD_RESUME, "db-0") == 200
+    assert world.asked == []
+
+
+def test_of_a_pause_all_are_asked_about_that_it_stops() -> None:
+    spec = build(task("node"), task("proxy", essential=False), count=1, disruption_check=CHECK)
+    world = world_of(spec)
+    world.command(ev.Verb.POD_PAUSE, "db-0", parameters={"proxy": ""})
+    assert world.tell(False, "no").question["tasks"] == ["proxy"]
+    world.command(ev.Verb.POD_PAUSE, "db-0", parameters={"node": ""})
+    assert world.tell(True).question["tasks"] == ["node", "proxy"]
+    world.settle(6)
+    assert sorted(world.killed) == ["db-0-node", "db-0-proxy"]
+
+
+def test_a_pause_of_what_does_not_run_or_that_is_wrong_asks_nobody() -> None:
+    world = world_of(guarded())
+    assert world.order(ev.Verb.POD_PAUSE, "db-0", parameters={"nothing": ""}) == 404
+    assert world.order(ev.Verb.POD_PAUSE, "db-0", parameters={INSIST: "true"}) == 200
+    assert world.killed == ["db-0-node"]
+    world.behaviour["node"] = (TaskState.FAILED,)
+    world.end("db-1-node")
+    assert world.order(ev.Verb.POD_PAUSE, "db-1") == 200
+    assert world.asked == []
 
 
 def test_an_operator_who_insists_is_obeyed_at_once() -> None:
