@@ -5,7 +5,8 @@ I2  No two executors that live have one volume: by this machine's processes and 
 I3  No volume goes, or is made anew, without an order: by the agents' disks and the journal.
 I4  Every reservation of the framework is explained by a record, or shown as quarantined.
 I5  No operation on a reachable agent stays without an outcome.
-I6  No more of a pod are being stopped than `max-unavailable`, unless by force.
+I6  No more of a pod are being stopped than `max-unavailable`, unless by force. `taken_down` tells
+    those from all that are down by our doing, which takes looks all the time, as in the soak.
 I10 With nothing to do no offers are asked for; only told by `idle`, since that takes its time.
 
 Without a scheduler that answers, as a test may want it, nobody knows the orders, and only I2 is
@@ -28,12 +29,11 @@ import requests
 from holdfast_playground.cluster import Cluster
 from holdfast_playground.errors import PlaygroundError
 from holdfast_playground.processes import environment_of
+from tests.cluster.taken_down import FORCED_SECONDS, forced, stopping
 
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.5
 IDLE_SECONDS = 120.0
-FORCED_SECONDS = 120.0
-"""For how long after a forced order more may be down than otherwise."""
 EVENTS = "events?kind=command"
 MARK = "machine-of-a-test"
 VOLUME = re.compile(r"/volumes/roles/[^/]+/([^/]+)$")
@@ -269,27 +269,13 @@ def _pending(cluster: Cluster, framework_id: str) -> list[str]:
 
 
 def _stopping(service: Service, base: str) -> list[str]:
-    target = service.get(f"{base}configurations/target")
+    status = service.get(f"{base}pod/status")
     commands = service.get(f"{EVENTS}&limit=500").get("events", [])
+    target = service.get(f"{base}configurations/target")
     lately = time.time() - FORCED_SECONDS
-    forced = any("force" in event["what"] and event["at"] > lately for event in commands)
-    if "pods" not in target or forced:
+    if "pods" not in target or any(event["at"] > lately for event in forced(commands)):
         return []
-    most = {pod["type"]: pod.get("max_unavailable", 1) for pod in target["pods"]}
-    counts = {pod["type"]: pod["count"] for pod in target["pods"]}
-    found = []
-    for pod in service.get(f"{base}pod/status").get("pods", []):
-        type_ = pod["name"]
-        stopped = [
-            one["name"]
-            for one in pod["instances"]
-            if one["state"] == "stopping"
-            and one.get("decision") is None
-            and int(one["name"].rpartition("-")[2]) < counts.get(type_, 0)
-        ]
-        if len(stopped) > most.get(type_, 1):
-            found.append(f"I6: {stopped} are being stopped at once, at most {most[type_]} may be")
-    return found
+    return stopping(target, status)
 
 
 def _master(

@@ -130,7 +130,13 @@ def where_all_is_well(folder: Path) -> Iterator[World]:
         }
     ]
     running = [
-        {"name": f"node-{number}", "state": "running", "decision": None, "reason": None}
+        {
+            "name": f"node-{number}",
+            "state": "running",
+            "decision": None,
+            "reason": None,
+            "tasks": [{"name": f"node-{number}-server", "id": f"t{number}", "status": "RUNNING"}],
+        }
         for number in range(3)
     ]
     pod = {"type": "node", "count": 3, "max_unavailable": 1}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import invariants
+from tests.cluster import invariants, taken_down
 from tests.unit.made_up_world import (
     AGENT,
     OWN,
@@ -126,7 +126,7 @@ def test_by_force_more_may_be_stopped_for_a_while(world: World) -> None:
     order: dict[str, Any] = {"what": "pod restart node-1 with force", "at": time.time()}
     world.bodies["/v1/events?kind=command&limit=500"]["events"].append(order)
     assert world.look() == []
-    order["at"] -= invariants.FORCED_SECONDS + 1
+    order["at"] -= taken_down.FORCED_SECONDS + 1
     (fault,) = world.look()
     assert fault.startswith("I6: ['node-0', 'node-1'] are being stopped at once")
 

@@ -244,7 +244,7 @@ def two_that_serve(stage: Stage) -> None:
 
 
 def twice_owned(stage: Stage) -> None:
-    stage.ground.twice_owned.append("I2: volume v is used by 2 executors at once")
+    stage.ground.seen.append("I2: volume v is used by 2 executors at once")
 
 
 def lost_volume(stage: Stage) -> None:
@@ -380,11 +380,21 @@ def test_the_watch_tells_what_it_sees_and_that_it_broke(
     looks = iter([[], ["I2: volume v is used by 2 executors at once"]])
     monkeypatch.setattr(invariants, "twice_owned", lambda _: next(looks))
     with pytest.raises(StopIteration):
-        ground_module._watch(stage.ground, threading.Event())
-    assert stage.ground.twice_owned == [
+        ground_module._watch(stage.ground, ground_module.twice_owned, threading.Event())
+    assert stage.ground.seen == [
         "I2: volume v is used by 2 executors at once",
-        "I2: the watch itself failed: StopIteration()",
+        "twice_owned: the watch itself failed: StopIteration()",
     ]
+
+
+def test_the_watch_sees_too_many_that_are_taken_down(stage: Stage) -> None:
+    assert ground_module.too_many_down(stage.ground) == []
+    for name in ("node-0", "node-2"):
+        stage.world.instance(name)["state"] = "stopping"
+    found = "I6: ['node-0', 'node-2'] are down by our doing at once, at most 1 may be"
+    assert ground_module.too_many_down(stage.ground) == [found, found], "both have the same answers"
+    stage.scheduler.url = stage.standby.url
+    assert ground_module.too_many_down(stage.ground) == [found], "nobody answers for etcd"
 
 
 def test_what_must_not_be_is_told_in_words() -> None:

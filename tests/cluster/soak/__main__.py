@@ -111,7 +111,7 @@ def _round(all_: Ground, acts: list[Act], rng: Random, tally: Tally) -> None:
         if done.order is not None:
             done.order()
     seconds = all_.wait_well(WELL_SECONDS)
-    _must_not_be(all_.twice_owned)
+    _must_not_be(all_.seen)
     while not all(list(map(_checked, all_.services))):
         # A scheduler ends when it learns late that its session has ended. That is no fault.
         seconds += all_.wait_well(WELL_SECONDS)
@@ -161,12 +161,14 @@ def _summary(all_: Ground, tally: Tally) -> int:
                     break
                 all_.rest(1.0)
         say(told(service.name, load, effect))
+        down = service.down
+        say(f"    taken down by its scheduler {down.taken} times, as seen in {down.looks} looks")
         for fault in load.wrong[:10]:
             say(f"    WRONG: {fault}")
         wrong += len(load.wrong)
-    for fault in all_.twice_owned[:10]:
+    for fault in all_.seen[:10]:
         say(f"WRONG: {fault}")
-    wrong += len(all_.twice_owned)
+    wrong += len(all_.seen)
     say(f"invariants held at each of {tally.looks} looks")
     for line in tally.lines():
         say(line)

@@ -23,6 +23,7 @@ from tests.cluster.running_service import EXIT_LEADERSHIP_LOST, Scheduler
 from tests.cluster.soak.redis_store import PORT as REDIS_PORT
 from tests.cluster.soak.redis_store import RedisStore
 from tests.cluster.stepped_clock import set_ahead
+from tests.cluster.taken_down import TakenDown
 
 SERVICES: Final = Path(__file__).parents[3] / "services"
 SPEC: Final = ClusterSpec(
@@ -47,6 +48,7 @@ BACKOFF: Final = {
 ANSWER_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.5
+COMMANDS: Final = "events?kind=command&limit=500"
 INSIST_SECONDS: Final = 120.0
 # Leadership lost, and an order to end: what a supervisor starts a scheduler again after.
 EXPECTED_EXITS: Final = (0, EXIT_LEADERSHIP_LOST, -signal.SIGKILL, -signal.SIGTERM)
@@ -65,6 +67,7 @@ class Service:
     load: Load
     clock: Path
     away: set[int] = field(default_factory=set)
+    down: TakenDown = field(default_factory=TakenDown)
 
     def tend(self) -> None:
         """Start schedulers again that ended, as a supervisor would."""
@@ -139,8 +142,8 @@ class Service:
 def get(scheduler: Scheduler, path: str) -> Any:
     """The JSON at a path, None when the scheduler does not answer in time."""
     with suppress(requests.RequestException, ValueError):
-        answer = scheduler.session.get(f"{scheduler.url}/v1/{path}", timeout=ANSWER_SECONDS)
-        return answer.json()
+        # Without its session: that is not for several threads.
+        return requests.get(f"{scheduler.url}/v1/{path}", timeout=ANSWER_SECONDS).json()
     return None
 
 
@@ -153,7 +156,8 @@ class Ground:
     redis: Service
     say: Callable[[str], None]
     cpus: float = 0.5
-    twice_owned: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    """What the watches have seen that must not be."""
 
     @property
     def services(self) -> tuple[Service, Service]:
@@ -265,15 +269,38 @@ class Ground:
             time.sleep(min(left, PAUSE_SECONDS))
 
 
-def _watch(ground: Ground, stop: threading.Event) -> None:
+def _watch(ground: Ground, look: Callable[[Ground], list[str]], stop: threading.Event) -> None:
     """Look all the time for what the end of a round would not show any more."""
     try:
         while not stop.wait(WATCH_SECONDS):
-            ground.twice_owned += invariants.twice_owned(ground.cluster)
+            ground.seen += look(ground)
     except Exception as error:
         # Nobody would look any more, and nothing be found.
-        ground.twice_owned.append(f"I2: the watch itself failed: {error!r}")
+        ground.seen.append(f"{look.__name__}: the watch itself failed: {error!r}")
         raise
+
+
+def twice_owned(ground: Ground) -> list[str]:
+    """I2, by the processes of this machine."""
+    return invariants.twice_owned(ground.cluster)
+
+
+def too_many_down(ground: Ground) -> list[str]:
+    """I6, by the first scheduler of each service that answers."""
+    return [fault for service in ground.services for fault in _too_many_down(service)]
+
+
+def _too_many_down(service: Service) -> list[str]:
+    for number, scheduler in enumerate(service.schedulers):
+        status = get(scheduler, "pod/status") or {}
+        # After the status, which an order must not have had its effect on unseen.
+        events, target = (
+            get(scheduler, path) or {} for path in (COMMANDS, "configurations/target")
+        )
+        if "pods" in status and "pods" in target and "events" in events:
+            now = time.monotonic()
+            return service.down.look(number, now, target, status, events["events"])
+    return []
 
 
 @contextmanager
@@ -308,10 +335,11 @@ def ground(folder: Path, say: Callable[[str], None], pause: float) -> Iterator[G
             service.load.start()
             stack.callback(service.load.stop)
         stop = threading.Event()
-        watch = threading.Thread(target=_watch, args=(made, stop), daemon=True)
-        stack.callback(watch.join)
-        stack.callback(stop.set)
-        watch.start()
+        for look in (twice_owned, too_many_down):
+            watch = threading.Thread(target=_watch, args=(made, look, stop), daemon=True)
+            stack.callback(watch.join)
+            stack.callback(stop.set)
+            watch.start()
         yield made
 
 
