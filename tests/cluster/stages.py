@@ -2,7 +2,8 @@
 
 Real processes, killed for good: each time another one goes on from the records. Several services,
 each with its own number, go through that at once on one cluster. All boundaries, one after the
-other, which takes a while: `python -m tests.cluster.stages 1 24`.
+other, which takes a while: `python -m tests.cluster.stages 1 26`. It ends with exit code 1 when a
+scheduler still died at the last number: then there may be more boundaries than that.
 """
 
 import signal
@@ -158,6 +159,9 @@ def main() -> None:
     for number, (deploying, replacing) in enumerate(died, first):
         print(f"{number}: died in the deployment: {deploying}, in the replacement: {replacing}")
     print(f"all is well; logs are in {folder}")
+    if any(died[-1]):
+        sys.exit(f"a scheduler still died at boundary {last}: there may be more of them")
+    print(f"boundary {last} was reached in neither part: there are no more of them")
 
 
 if __name__ == "__main__":
