@@ -33,6 +33,9 @@ UNCERTAIN = frozenset({TaskState.UNREACHABLE, TaskState.LOST, TaskState.UNKNOWN}
 DRAINED = "its agent was drained"
 """The message of a task that Mesos ended to empty its agent (DRAIN_AGENT)."""
 
+BACK_AS_ANOTHER = "its agent is back under another id, and nothing uses its volumes"
+"""The message of a task that is lost because an offer says so, and not Mesos."""
+
 NEVER_STARTED = frozenset({TaskState.DROPPED, TaskState.ERROR})
 """The task was refused before any of its code ran."""
 

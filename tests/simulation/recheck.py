@@ -122,7 +122,9 @@ class RecheckedCore(TracedCore):
         twin = self._twin
         followers, former = twin.ledger._followers, twin._agenda._changes
         followers[:] = [names for names in followers if names is not former._names]
-        agenda = ForgetfulAgenda(twin.ledger, twin._rooms, twin._disruptions, twin._endings)
+        agenda = ForgetfulAgenda(
+            *(twin.ledger, twin._rooms, twin._disruptions, twin._endings, twin._returned)
+        )
         agenda.shortage, twin._agenda = twin._agenda.shortage, agenda
         twin._dispatch._agenda = agenda
         twin._failures._down, twin._windows._down_of = agenda.down, agenda.down_of

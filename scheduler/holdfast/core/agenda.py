@@ -21,6 +21,7 @@ from holdfast.core.ledger import Ledger
 from holdfast.core.maintenance import rest_reason
 from holdfast.core.moves import Move, Start, Stop, Wait, next_move
 from holdfast.core.outcome import NOTHING, Outcome, Reason
+from holdfast.core.returned import Returned
 from holdfast.core.rooms import Rooms
 from holdfast.core.turns import Alarms, Entry, HeldBack, Queue, Rank
 from holdfast.core.wanted import Wanted
@@ -51,12 +52,18 @@ class Agenda:
     """Derives plans from the ledger and makes the moves they call for."""
 
     def __init__(
-        self, ledger: Ledger, rooms: Rooms, disruptions: Disruptions, endings: Endings
+        self,
+        ledger: Ledger,
+        rooms: Rooms,
+        disruptions: Disruptions,
+        endings: Endings,
+        returned: Returned,
     ) -> None:
         self._ledger = ledger
         self._rooms = rooms
         self._disruptions = disruptions
         self._endings = endings
+        self._returned = returned
         self._progress = Progress()
         self._changes = ledger.follow()
         self._changed = ledger.instance_names()
@@ -161,6 +168,7 @@ class Agenda:
         self._look_again(self._alarms.due(now))
         self._look_again(self._rooms.due(now))
         self._look_again(self._disruptions.due(now))
+        self._look_again(self._returned.due())
         self._look_again(self._changes.take())
         wanted = [name for _, name in sorted(self._ranked(self._changed))]
         gave_up = self._endings.end_unplanned(wanted, now)
@@ -251,6 +259,7 @@ class Agenda:
                     if pod is not None and not move.join and self._rooms.grows(pod, wanted.spec):
                         otherwise = self._as_it_was(jobs[number + 1 :], name, pod, former, now)
                         wanted = replace(wanted, otherwise=otherwise)
+                    waits_for = self._returned.waits_for(name) or waits_for
                     return Outcome(Reason(f"it waits until {waits_for}"), wanted)
         return Outcome(first or self._endings.held_up(name))
 
@@ -369,8 +378,15 @@ class Agenda:
     def _predecessor(self, name: str) -> Reason | None:
         """A task of an earlier incarnation that may not have stopped yet."""
         for id_ in self._ledger.index.alive_of(name):
-            where = self._ledger.retired[id_].reservation.hostname
-            return Reason(f"its former instance on {where} is still being stopped")
+            held = self._ledger.retired[id_].reservation
+            former = f"its former instance on {held.hostname}"
+            if held.agent_id not in self._returned.silent:
+                return Reason(f"{former} is still being stopped")
+            return Reason(
+                f"{former} may still run: Mesos, which has another leading master, has not met that"
+                " agent since and tells nothing of its tasks. It goes on when the agent is back, or"
+                " Mesos has given it up, after ten minutes (agent_reregister_timeout)"
+            )
         return None
 
 

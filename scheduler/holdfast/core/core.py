@@ -37,6 +37,7 @@ from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.reconcile import Reconciliation
 from holdfast.core.renewal import Renewal
+from holdfast.core.returned import Returned
 from holdfast.core.rooms import Rooms
 from holdfast.core.silence import Silence
 from holdfast.core.statuses import operation_acknowledged, pod_after, retired_after, runs
@@ -91,8 +92,11 @@ class Core:
         self._disruptions = Disruptions(ledger, settings.domains, new_id)
         self._rooms = Rooms(ledger, settings.executor)
         self._endings = Endings(ledger, new_id, self._disruptions)
-        self._agenda = Agenda(ledger, self._rooms, self._disruptions, self._endings)
-        self._failures = Failures(ledger, self._agenda.down, new_id, self._disruptions)
+        self._returned = Returned(ledger, self._reconciliation)
+        self._agenda = Agenda(ledger, self._rooms, self._disruptions, self._endings, self._returned)
+        self._failures = Failures(
+            ledger, self._agenda.down, new_id, self._disruptions, self._returned
+        )
         self._windows = Windows(ledger, self._agenda.down_of, self._disruptions)
         self._inspections = Inspections()
         self._allocation = Allocation(ledger, settings, new_id, self._inspections, self._rooms)
@@ -126,6 +130,9 @@ class Core:
         for event in sorted(taken, key=lambda event: isinstance(event, ev.Command)):
             self._take(event, now)
         self._take_back(now)
+        for pod, text in self._returned.vacated(self._offers.values(), now):
+            self.ledger.put_pod(pod)
+            self._decide(text)
         if self._connected:
             self._out.extend(self._renewal.step(now))
         self._agenda.set_going(self._windows.going(now))
@@ -249,6 +256,7 @@ class Core:
                 if executor_id is None:
                     self._inspections.forget(agent_id)
                     concerned = self.ledger.unsettled_on
+                    self._returned.failed(agent_id)
                 self._uninstall.agent_failed(agent_id)
                 for task_id in concerned(agent_id):
                     self._reconciliation.ask(task_id, now)
@@ -373,6 +381,8 @@ class Core:
         if isinstance(event.call, Accept | Decline):
             self._withdrawals.failed(event.call, tuple(tasks), now)
         self._windows.failed(event.call)
+        if isinstance(event.call, Reconcile):
+            self._reconciliation.unsent()
         if isinstance(event.call, Suppress | Revive):
             self._demand.subscribed(isinstance(event.call, Revive))
 
@@ -421,6 +431,7 @@ class Core:
             closing = self._uninstall.closing_agents()
         result = self._allocation.use(offers, wanted, self._home_region, now, closing)
         self._offers.clear()
+        self._returned.seen(offers, self._agenda.down_names)
         for name, agents in result.refusals.items():
             self._waits.refused(name, agents)
         for name in result.started:
@@ -461,6 +472,7 @@ class Core:
         if self._demand.instances_wait and self._inspections.answers:
             needs.add(f"agents told {self._inspections.answers} times what they can do")
         needs |= self._rooms.needs()
+        needs |= self._returned.needs()
         needs |= self._uninstall.needs()
         if (self.ledger.retired or self.ledger.intents) and now >= self._next_sweep:
             self._sweep(now)

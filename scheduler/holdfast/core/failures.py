@@ -7,6 +7,7 @@ from holdfast.core.commands import replace_pod
 from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.ledger import Ledger
 from holdfast.core.outcome import Reason
+from holdfast.core.returned import Returned
 from holdfast.plans.derive import RECOVERY
 from holdfast.plans.orders import Orders
 from holdfast.plans.single import REPLACE
@@ -32,12 +33,14 @@ class Failures:
         down: Mapping[str, Collection[str]],
         new_id: Callable[[], str],
         disruptions: Disruptions,
+        returned: Returned,
     ) -> None:
         """`down` are, by pod type, the instances that do not serve; it is kept up to date."""
         self._ledger = ledger
         self._down = down
         self._new_id = new_id
         self._disruptions = disruptions
+        self._returned = returned
         self._changes = ledger.follow()
         self._basis: object = None
         self._failures: dict[str, Failure] = {}
@@ -129,12 +132,12 @@ class Failures:
         for name in changed:
             self._note(name)
         orders = self._ledger.orders.get(RECOVERY, Orders(RECOVERY))
-        basis = orders, self._ledger.history
+        basis = orders, self._ledger.history, self._returned.back
         if not changed and basis == self._basis:
             return
         if self._failures or self.disaster:
             self._note_disaster(now)
-        self._basis = orders, self._ledger.history
+        self._basis = orders, self._ledger.history, self._returned.back
         if not self._failures and not self._verdicts:
             return
         situation = Situation(
@@ -144,6 +147,7 @@ class Failures:
             self._ledger.history,
             self.disaster,
             self._paused(orders),
+            self._returned.back,
         )
         before = self._verdicts
         self._verdicts = {

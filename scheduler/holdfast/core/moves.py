@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from holdfast.mesos.messages import TaskState
 from holdfast.plans.goals import Aim, is_delayed, is_done, is_under_way
-from holdfast.records import DRAINED, Pod, Task
+from holdfast.records import BACK_AS_ANOTHER, DRAINED, Pod, Task
 from holdfast.service.changes import executor_changed
 from holdfast.service.model import Goal, PodSpec
 
@@ -148,7 +149,12 @@ def _out_of_sight(work: Work, pod: Pod, now: float) -> Move:
     held = pod.reservation
     where = held.hostname if held else "?"
     which = "has its data and cannot" if held and held.volumes else "cannot"
-    waits_for = f"agent {where}, which {which} be reached, is back"
+    if any(task.message == BACK_AS_ANOTHER for task in pod.tasks if task.uncertain):
+        waits_for = f"agent {where}, which is back under another id, offers its volumes again"
+    elif any(task.state is TaskState.UNREACHABLE for task in pod.tasks):
+        waits_for = f"agent {where}, which {which} be reached, is back"
+    else:
+        waits_for = f"agent {where}, of whose tasks Mesos lost sight, offers what it holds again"
     return _delayed(work, pod, names, now) or Start(names, waits_for=waits_for)
 
 

@@ -5,12 +5,15 @@ exponential backoff: one call for all that still owe an answer. A task that is n
 joins them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 FIRST_DELAY = 1.0
 MAX_DELAY = 30.0
 PERIOD = 900.0
 """Seconds: until the first repetition, at most between two, and between whole rounds."""
+
+SILENT_SECONDS = 10.0
+"""An answer that has not come by then, after some repetitions, is not about to come by itself."""
 
 
 class Reconciliation:
@@ -19,6 +22,7 @@ class Reconciliation:
     def __init__(self, period: float = PERIOD) -> None:
         self._period = period
         self._remaining: set[str] = set()
+        self._asked: dict[str, float] = {}
         self._delay = FIRST_DELAY
         self._next = 0.0
         self._next_round = 0.0
@@ -26,6 +30,7 @@ class Reconciliation:
     def start(self, task_ids: Iterable[str], now: float) -> None:
         """Begin a round over these tasks; the first question is due at once."""
         self._remaining = set(task_ids)
+        self._asked = {}
         self._delay = FIRST_DELAY
         self._next = now
         self._next_round = now + self._period
@@ -40,10 +45,26 @@ class Reconciliation:
 
     def answered(self, task_id: str) -> None:
         self._remaining.discard(task_id)
+        self._asked.pop(task_id, None)
+
+    def unsent(self) -> None:
+        """A question may not have arrived: count its silence from the next one."""
+        self._asked = {}
 
     def awaits(self, task_id: str) -> bool:
         """Whether the task still owes an answer."""
         return task_id in self._remaining
+
+    def is_silent(self, task_id: str, now: float) -> bool:
+        """Whether the task was asked about long ago, and again, and there is no answer."""
+        return now - self._asked.get(task_id, now) >= SILENT_SECONDS
+
+    def silent(self, now: float) -> Iterator[str]:
+        """The tasks of which that is so."""
+        for task_id, asked in self._asked.items():  # in the order of time
+            if now - asked < SILENT_SECONDS:
+                return
+            yield task_id
 
     def round_due(self, now: float) -> bool:
         return now >= self._next_round
@@ -54,4 +75,7 @@ class Reconciliation:
             return ()
         self._next = now + self._delay
         self._delay = min(MAX_DELAY, self._delay * 2)
-        return tuple(sorted(self._remaining))
+        questions = tuple(sorted(self._remaining))
+        for task_id in questions:
+            self._asked.setdefault(task_id, now)
+        return questions

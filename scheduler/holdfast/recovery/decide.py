@@ -40,7 +40,8 @@ class Situation:
     """What decisions depend on besides the policy.
 
     By pod type, `down` are the instances that do not serve, `replacing` those that take over from
-    a predecessor and have not yet. `paused` are instances whose recovery an operator holds up.
+    a predecessor and have not yet. `paused` are instances whose recovery an operator holds up,
+    `back` those whose agent has come back without what they hold, under the id given.
     """
 
     failures: Mapping[str, Failure]
@@ -49,6 +50,7 @@ class Situation:
     history: History = field(default_factory=History)
     disaster: str | None = None
     paused: Container[str] = ()
+    back: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
@@ -65,6 +67,10 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
         return Verdict(name, Choice.REPLACE, why, since, since)
     out_of_sight = failure.cause is Cause.OUT_OF_SIGHT
     state = f"agent {host} cannot be reached" if out_of_sight else f"it does not run on {host}"
+    if out_of_sight and name in situation.back:
+        state = (
+            f"agent {host} is back under another id ({situation.back[name]}) without what it holds"
+        )
     policy = spec.replacement
     if policy is None:
         for_what, then = " for its data", "gives its data there up"

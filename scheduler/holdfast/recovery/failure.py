@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from holdfast.mesos.messages import TaskState
-from holdfast.records import Pod
+from holdfast.records import BACK_AS_ANOTHER, Pod
 from holdfast.service.model import Goal, PodSpec
 
 LOST_STATES = frozenset(
@@ -52,7 +52,9 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
         return None
     since_all_ended = max((task.since for task in pod.tasks), default=0.0)
     gone = [task for task in pod.tasks if task.state is TaskState.GONE_BY_OPERATOR]
-    hidden = [task for task in pod.tasks if task.uncertain]
+    # What an offer proves to be lost has its data at hand: it starts again there.
+    back = {task.id for task in pod.tasks if task.message == BACK_AS_ANOTHER}
+    hidden = [task for task in pod.tasks if task.uncertain and task.id not in back]
     if gone:
         cause, since = Cause.MARKED_GONE, min(task.since for task in gone)
     elif hidden:
@@ -70,5 +72,5 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
             return None
         cause = Cause.DOWN
         since = max(since_all_ended, *(task.not_before for task in failed))
-    lost = any(task.state in LOST_STATES for task in pod.tasks)
+    lost = any(task.state in LOST_STATES and task.id not in back for task in pod.tasks)
     return Failure(cause, since, held.hostname, held.agent_id, lost)

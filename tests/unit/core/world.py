@@ -75,6 +75,7 @@ class Agent:
     """Whether nothing arrives that is sent to it; `unheard` are the tasks of launches."""
     unheard: list[str] = field(default_factory=list)
     unavailability: Unavailability | None = None
+    hostname: str = ""
 
     def executors(self) -> dict[str, Json]:
         return {t.executor_id: t.info["executor"] for t in self.tasks.values()}
@@ -104,7 +105,8 @@ class Agent:
             if amount:
                 offered.append({**resource, "scalar": {"value": amount / 1000}})
         made = offer(self.number, id_=id_, reserved=offered, cpus=free_cpus)
-        return replace(made, unavailability=self.unavailability)
+        host = self.hostname or made.hostname
+        return replace(made, unavailability=self.unavailability, hostname=host)
 
     def apply(self, operation: Json) -> None:
         kind = operation["type"]
