@@ -37,3 +37,20 @@ def test_without_locks_two_would_write(monkeypatch: pytest.MonkeyPatch) -> None:
     violations, _ = forgotten(0)
     assert violations[0].startswith("I2: ")
     assert "writes to the volumes of the orphan" in violations[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_back_before_a_new_master_speaks_of_the_former_ids(seed: int) -> None:
+    """All agents lose their ids as the master changes; nobody says that the tasks are lost."""
+    faults = [
+        *(Fault(60.0, "forget_tasks", number) for number in range(6)),
+        Fault(60.1, "master_failover", 100),
+    ]
+    outcome = run(seed, faults, patience=900.0, service=SERVICE)
+    assert outcome.violations == ()
+    events = [(float(line.split()[0]), line) for line in outcome.trace]
+    given_up = min(at for at, line in events if line.endswith("did not come back, unreachable"))
+    proven = [at for at, line in events if "Mesos tells nothing of the former id" in line]
+    assert len(proven) == 3
+    assert max(proven) < given_up - 60
+    assert not any("disaster" in line or "being replaced" in line for _, line in events)

@@ -49,7 +49,7 @@ SERIAL = {
     ],
     # Another master leads after nine seconds.
     "master-failover": [Fault(60.0, "master_failover", 300)],
-    # The agent of db-0 loses its id as another master takes over, which is silent about the old one.
+    # The agent of db-0 loses its id as another master takes over, which is silent about the old id.
     "agent-renamed-unseen": [Fault(60.0, "forget_tasks", 5), Fault(60.2, "master_failover", 100)],
     "uninstall": [Fault(60.0, "uninstall", 0)],
 }

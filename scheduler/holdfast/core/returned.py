@@ -164,7 +164,8 @@ def _lost(pod: Pod, agent_id: str, now: float) -> tuple[Pod, str]:
         else task
         for task in pod.tasks
     )
-    return replace(pod, tasks=tasks), (
+    there = pod.reservation.proven()  # its volumes exist, so that none is ever made anew
+    return replace(pod, tasks=tasks, reservation=there), (
         f"{pod.name}: agent {pod.reservation.hostname} is back under another id ({agent_id}) and"
         " offers all its volumes, so nothing uses them; Mesos tells nothing of the former id"
         f" ({pod.reservation.agent_id})"

@@ -94,6 +94,27 @@ def test_what_is_stored_before_the_launch_is_on_its_new_agent() -> None:
     assert [task.state for task in pod.tasks] == [TaskState.STAGING]
 
 
+def test_volumes_that_were_seen_are_known_to_exist() -> None:
+    """Also while its agent has yet to offer the rest of what it holds."""
+    world = deployed(DATA)
+    pod = world.pod("db-0")
+    assert pod.reservation is not None
+    world.core.ledger.put_pod(
+        replace(pod, reservation=replace(pod.reservation, confirmed=False, seen=None))
+    )
+    change_master(world, 1)
+    agent = world.agents["agent-101"]
+    key = (pod.reservation.resource_id, "cpus")
+    del agent.reserved[key]
+    for _ in range(int(SILENT_SECONDS) * 2):
+        world.step(ev.OffersReceived((agent.offer("0/agent-101", 8.0),)), after=1.0)
+    assert lost(world)
+    assert world.names_launched() == []
+    held = world.pod("db-0").reservation
+    assert held is not None
+    assert held.confirmed
+
+
 def lost(world: World) -> bool:
     return any(task.message == BACK_AS_ANOTHER for task in world.pod("db-0").tasks)
 
