@@ -285,6 +285,14 @@ class Pod:
     def has_live_tasks(self) -> bool:
         return any(task.live for task in self.tasks)
 
+    @property
+    def drained(self) -> bool:
+        """Whether Mesos ended it to empty its agent, and nothing of it was launched since."""
+        launched = max((task.launched for task in self.tasks), default=0.0)
+        return not self.has_live_tasks and any(
+            task.message == DRAINED and task.since >= launched for task in self.tasks
+        )
+
     def with_task(self, task: Task) -> "Pod":
         """The same pod instance with `task` in place of the one of that name."""
         return replace(

@@ -1,10 +1,10 @@
 """Judges what is replaced without an operator's word: by policy, in time, and never too much."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from holdfast.mesos.messages import TaskState
-from holdfast.records import DEAD
+from holdfast.records import DEAD, DRAINED
 from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.model import ServiceSpec
 from holdfast.state.store import Writes
@@ -70,6 +70,8 @@ class RecoveryJudge:
             self._violate("I2", f"{pod} is replaced by policy while it runs on record")
         if now < min(task["since"] for task in down) + policy.timeout:
             self._violate("I3", f"{pod} is replaced before its time")
+        if _drained(tasks):
+            self._violate("I3", f"{pod} is replaced by policy while its agent is drained")
         self._times.append(now)
 
     def _limits(self, pod: str, policy: ReplacementPolicy, now: float) -> None:
@@ -78,6 +80,12 @@ class RecoveryJudge:
             self._violate("I3", f"{pod}: more replacements than {policy.per_hour} in an hour")
         if recent and now - recent[-1] < policy.delay:
             self._violate("I3", f"{pod} is replaced too soon after another")
+
+
+def _drained(tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether Mesos ended them to empty the agent, and started again was none of them."""
+    launched = max(task["launched"] for task in tasks)
+    return any(task["message"] == DRAINED and task["since"] >= launched for task in tasks)
 
 
 def _hidden(task: Mapping[str, Any]) -> bool:

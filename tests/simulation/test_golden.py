@@ -66,6 +66,8 @@ REPLACING = {
     "back-after-replacement": [Fault(60.0, "cut_long", 989)],
     # An operator marks the agent gone.
     "marked-gone": [Fault(60.0, "removed", 3)],
+    # Mesos drains the machine of an instance for longer than the policy waits.
+    "drained-with-a-policy": [Fault(60.0, "drain", 901)],
     # Two of five machines are cut off: nothing is replaced. One comes back, which ends it.
     "disaster": [Fault(60.0, "cut_long", 985), Fault(61.0, "cut_long", 899)],
 }

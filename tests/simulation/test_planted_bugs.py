@@ -257,6 +257,10 @@ def keeps_a_yes_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disruption.Disruptions, "done", lambda self, name: None)
 
 
+def replaces_what_was_drained(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pod, "drained", False)
+
+
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
     (lets_a_stale_scheduler_write, {"I1"}, 0, None),
@@ -285,6 +289,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (asks_nobody_before_it_stops, {"I13"}, 0, None),
     (keeps_a_yes_for_ever, {"I13"}, 60, None),
     (stops_without_looking_for_room, {"I14"}, 0, None),
+    (replaces_what_was_drained, {"I3"}, 50, "replacing"),
 ]
 """Each bug with the invariants that see it, the seed to begin with, not much before the one where
 it is seen, and the service if it needs one. The first five are looked for from the first seed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.goals import Aim, is_delayed, is_done, is_under_way
-from holdfast.records import BACK_AS_ANOTHER, DRAINED, Pod, Task
+from holdfast.records import BACK_AS_ANOTHER, Pod, Task
 from holdfast.service.changes import executor_changed
 from holdfast.service.model import Goal, PodSpec
 
@@ -167,7 +167,7 @@ def _start(work: Work, pod: Pod | None, tasks: tuple[str, ...], now: float) -> M
     if delayed is not None or pod is None or pod.reservation is None:
         return delayed or Start(tasks)
     where = pod.reservation.hostname
-    if not pod.has_live_tasks and any(task.message == DRAINED for task in pod.tasks):
+    if pod.drained:
         return Start(tasks, waits_for=f"agent {where}, which Mesos drained, is in service again")
     if not pod.has_live_tasks:
         return Start(tasks, waits_for=f"agent {where} offers its reservation again")

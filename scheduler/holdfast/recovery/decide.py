@@ -65,6 +65,13 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
     if failure.cause is Cause.MARKED_GONE:
         why = f"agent {host} was marked gone in Mesos, and its volumes with it"
         return Verdict(name, Choice.REPLACE, why, since, since)
+    if failure.cause is Cause.DRAINED:
+        then = "gives its data there up" if spec.volumes else "starts it elsewhere"
+        why = (
+            f"Mesos drained its agent {host}, and it waits there until that is in service again"
+            f" (REACTIVATE_AGENT) or marked gone. {command} {then}"
+        )
+        return Verdict(name, Choice.WAIT, why, since)
     out_of_sight = failure.cause is Cause.OUT_OF_SIGHT
     state = f"agent {host} cannot be reached" if out_of_sight else f"it does not run on {host}"
     if out_of_sight and name in situation.back:
@@ -89,7 +96,7 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
     most = spec.max_unavailable
     others = [other for other in situation.down.get(spec.type, ()) if other != name][:most]
     if len(others) >= most:
-        if not all(other in situation.failures for other in others):
+        if not all(_has_failed(situation.failures.get(other)) for other in others):
             also = ", ".join(others)
             return Verdict(name, Choice.WAIT, f"{state}; first {also} must serve again", since)
         why = (
@@ -113,3 +120,8 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
         limits.append((earlier[-policy.per_hour] + HOUR, f"at most {policy.per_hour} in an hour"))
     deadline, why = max(limits, key=lambda limit: limit[0])
     return Verdict(name, Choice.REPLACE, f"{state}; {why}", since, deadline)
+
+
+def _has_failed(failure: Failure | None) -> bool:
+    """Whether it is for an operator to help; what is drained serves again after that."""
+    return failure is not None and failure.cause is not Cause.DRAINED

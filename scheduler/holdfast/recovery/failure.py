@@ -23,6 +23,7 @@ class Cause(StrEnum):
     """What is known of the place of a failed instance."""
 
     MARKED_GONE = "marked gone"
+    DRAINED = "drained"
     OUT_OF_SIGHT = "out of sight"
     DOWN = "down"
 
@@ -31,7 +32,8 @@ class Cause(StrEnum):
 class Failure:
     """A pod instance without any task that runs, though one should. `since`: seconds, epoch.
 
-    `lost` when Mesos lost its agent or executor, `host` and `agent_id` where it was.
+    `lost` when Mesos lost its agent or executor, other than in a drain; `host` and `agent_id` where
+    it was.
     """
 
     cause: Cause
@@ -46,6 +48,7 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
 
     What a plan or an operator stopped on purpose has not failed, nor what has reached its goal.
     A pause after failures (`not_before`) is not counted: it is tried again only after that.
+    A drained agent that dies is drained still: its data may be there, until it is marked gone.
     """
     held = pod.reservation
     if held is None or pod.has_live_tasks:
@@ -57,7 +60,7 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
     hidden = [task for task in pod.tasks if task.uncertain and task.id not in back]
     if gone:
         cause, since = Cause.MARKED_GONE, min(task.since for task in gone)
-    elif hidden:
+    elif hidden and not pod.drained:
         cause, since = Cause.OUT_OF_SIGHT, since_all_ended
     else:
         goals = {task.name: task.goal for task in spec.tasks}
@@ -70,7 +73,9 @@ def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:
         ]
         if not failed:
             return None
-        cause = Cause.DOWN
+        cause = Cause.DRAINED if pod.drained else Cause.DOWN
         since = max(since_all_ended, *(task.not_before for task in failed))
-    lost = any(task.state in LOST_STATES and task.id not in back for task in pod.tasks)
+    lost = cause is not Cause.DRAINED and any(
+        task.state in LOST_STATES and task.id not in back for task in pod.tasks
+    )
     return Failure(cause, since, held.hostname, held.agent_id, lost)

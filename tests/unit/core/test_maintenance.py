@@ -1,5 +1,7 @@
 """Hosts an operator closes, agents Mesos drains, and what is said beforehand."""
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.core import effects as ef
@@ -7,6 +9,11 @@ from holdfast.core import events as ev
 from holdfast.core.servicing import check, order
 from holdfast.mesos.messages import TaskState, TaskStatus
 from holdfast.plans.plan import Status
+from holdfast.records import DRAINED
+from holdfast.recovery.decide import Choice
+from holdfast.recovery.failure import Cause
+from holdfast.recovery.proposal import proposal
+from holdfast.service.failure_model import ReplacementPolicy
 
 from .offers import service
 from .world import World
@@ -23,15 +30,16 @@ def reason(world: World, pod: str) -> str:
     return world.core.view(world.now).explanations[pod].reason
 
 
-def drain(world: World, number: int) -> None:
-    """Mesos ends what is on the agent, which then offers nothing."""
+def drain(world: World, number: int, state: TaskState = TaskState.KILLED) -> None:
+    """Mesos ends what is on the agent, which then offers nothing; how it does with `mark_gone` is
+    told by `state`."""
     agent = world.agents[f"agent-{number}"]
     agent.reachable = False
     for task_id in list(agent.tasks):
         del agent.tasks[task_id]
         status = TaskStatus(
             task_id,
-            TaskState.KILLED,
+            state,
             agent_id=f"agent-{number}",
             uuid="uuid",
             source="SOURCE_EXECUTOR",
@@ -128,6 +136,59 @@ def test_a_drained_agent_is_waited_for_and_counts_as_no_failure() -> None:
         world.settle(4)
         assert len(world.running()) == 3
     assert world.names_launched() == ["db-1-node"] * 3
+
+
+POLICY = ReplacementPolicy(timeout=100, delay=50, per_hour=2)
+
+
+def with_policy() -> World:
+    pods = replace(service(3).pods[0], replacement=POLICY)
+    world = World(replace(service(3), pods=(pods,)), 5).settle(12)
+    assert len(world.running()) == 3
+    world.forget()
+    return world
+
+
+def test_no_policy_replaces_what_waits_for_a_drained_agent() -> None:
+    world = with_policy()
+    drain(world, 2)
+    world.settle(30, after=100.0)
+    assert not world.core.ledger.retired
+    verdict = world.core.view(world.now).verdicts["db-1"]
+    assert (verdict.choice, verdict.cause, verdict.deadline) == (Choice.WAIT, Cause.DRAINED, None)
+    assert "Mesos drained its agent host-2" in verdict.reason
+    assert not proposal([verdict], None), "it cannot start there, and its data is not lost"
+    # The machine dies while it is drained, and the scheduler restarts.
+    world.step(ev.AgentFailed("agent-2"))
+    world.start(world.core.ledger.service)
+    world.settle(30, after=100.0)
+    assert not world.core.ledger.retired
+    world.agents["agent-2"].reachable = True
+    world.settle(4)
+    assert world.names_launched() == ["db-1-node"]
+    # From now on it is an instance like any other.
+    world.lose(2)
+    world.until(lambda: bool(world.core.ledger.retired))
+
+
+def test_a_drain_that_marks_the_agent_gone_gives_it_up_at_once() -> None:
+    world = with_policy()
+    drain(world, 2, TaskState.GONE_BY_OPERATOR)
+    (left,) = world.core.ledger.retired.values()
+    assert left.pod == "db-1"
+    assert "was marked gone" in left.reason
+    assert [task.message for task in left.tasks] != [DRAINED]
+
+
+def test_what_waits_for_a_drained_agent_is_given_up_once_that_is_marked_gone() -> None:
+    world = with_policy()
+    drain(world, 2)
+    world.settle(5, after=100.0)
+    task_id = world.task("db-1", "node").id
+    gone = TaskStatus(task_id, TaskState.GONE_BY_OPERATOR, agent_id="agent-2")
+    world.step(ev.StatusReceived(gone))
+    (left,) = world.core.ledger.retired.values()
+    assert "was marked gone" in left.reason
 
 
 def test_a_task_that_ends_while_its_agent_is_well_is_a_failure() -> None:

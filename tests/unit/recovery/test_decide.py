@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from holdfast.mesos.messages import TaskState
-from holdfast.records import Pod, Reservation, Task
+from holdfast.records import DRAINED, Pod, Reservation, Task
 from holdfast.recovery.decide import Choice, Situation, Verdict, verdict
 from holdfast.recovery.failure import Cause, Failure, failure_of
 from holdfast.recovery.history import History, history_from_json, history_to_json
@@ -60,6 +60,35 @@ def test_each_state_has_one_meaning(state: TaskState) -> None:
 def test_a_pause_after_failures_does_not_count() -> None:
     failure = failure_of(pod(task(TaskState.FAILED, not_before=1300.0)), SPEC)
     assert failure == Failure(Cause.DOWN, 1300.0, "h1", "agent-1", False)
+
+
+def drained(**changes: Any) -> Task:
+    return task(TaskState.KILLED, message=DRAINED, launched=500.0, **changes)
+
+
+def test_what_mesos_drained_is_drained_until_it_is_launched_again() -> None:
+    ended = drained()
+    assert failure_of(pod(ended), SPEC) == Failure(Cause.DRAINED, 1000.0, "h1", "agent-1", False)
+    hidden = task(TaskState.UNREACHABLE, "format", reached=None)
+    assert failure_of(pod(ended, hidden), SPEC) == Failure(
+        Cause.DRAINED, 1000.0, "h1", "agent-1", False
+    )
+    later = task(TaskState.UNREACHABLE, "format", reached=None, launched=1001.0)
+    found = failure_of(pod(ended, later), SPEC)
+    assert found
+    assert found.cause is Cause.OUT_OF_SIGHT
+    gone = task(TaskState.GONE_BY_OPERATOR, "format")
+    found = failure_of(pod(ended, gone), SPEC)
+    assert found
+    assert found.cause is Cause.MARKED_GONE
+    assert failure_of(pod(drained(stopping="a new configuration")), SPEC) is None
+
+
+def test_what_is_drained_is_waited_for_by_the_others_too() -> None:
+    failures = {"db-0": HIDDEN, "db-1": replace(HIDDEN, cause=Cause.DRAINED)}
+    found = decided(failures=failures, down={"db": ["db-0", "db-1"]})
+    assert (found.choice, found.deadline) == (Choice.WAIT, None)
+    assert "first db-1 must serve again" in found.reason
 
 
 def test_what_was_stopped_on_purpose_has_not_failed() -> None:
