@@ -149,6 +149,35 @@ def test_multiservice_dynamic(cluster: Cluster, scheduler: Scheduler) -> None:
     wait_well(scheduler, "one", "team__two")
 
 
+def test_what_one_service_has_is_no_orphan_of_another(
+    cluster: Cluster, scheduler: Scheduler
+) -> None:
+    """A task that is named at the wrong service's address runs on, and so its volume stays."""
+    for name in ("one", "/team/two"):
+        assert host(scheduler, name).status_code == 200
+    wait_well(scheduler, "one", "team__two")
+    ids = {key: task_ids(scheduler, key) for key in ("one", "team__two")}
+    for key in ids:
+        items = scheduler.get(f"service/{key}/orphans")["items"]
+        assert {item["class"] for item in items} == {"explained"}, items
+        shown = {item["name"] for item in items if item["kind"] == "task"}
+        assert shown == {*ids["one"].values(), *ids["team__two"].values()}
+    volumes = scheduler.get("service/team__two/volumes")
+    tasks = set(ids["team__two"].values())
+    for name in (*tasks, *(volume["id"] for volume in volumes)):
+        url = f"{scheduler.url}/v1/service/one/orphans/apply"
+        answer = scheduler.session.post(url, json={"names": [name]}, timeout=20)
+        assert answer.status_code == (409 if name in tasks else 404), answer.text
+        url = f"{scheduler.url}/v1/service/one/volumes/{name}"
+        assert scheduler.session.delete(url, timeout=20).status_code == 404
+    scheduler.end()  # what was stored is carried out by the next one
+    scheduler.start()
+    wait_well(scheduler, "one", "team__two")
+    assert {key: task_ids(scheduler, key) for key in ids} == ids
+    left = {volume["id"] for volume in scheduler.get("service/team__two/volumes")}
+    assert left == {volume["id"] for volume in volumes}
+
+
 def test_what_cannot_be_hosted_changes_nothing(cluster: Cluster, scheduler: Scheduler) -> None:
     url = f"http://{scheduler.host}:{scheduler.port}/v1/multi/one"
     wrong = requests.post(url, data="name: one\npods: {}\n", timeout=10)

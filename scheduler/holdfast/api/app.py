@@ -13,7 +13,7 @@ from holdfast.api.answers import ANSWER_SECONDS
 from holdfast.api.bodies import BodyLimit
 from holdfast.api.credentials import CredentialsFile
 from holdfast.api.openapi import DocumentedApi
-from holdfast.api.orphan_routes import AskMaster, no_master
+from holdfast.api.orphan_routes import AskMaster, Views, no_master
 from holdfast.api.routes import api_router
 from holdfast.api.source import ServiceSource, Unanswered
 from holdfast.vitals import Vitals
@@ -48,14 +48,22 @@ def open_app(
     ask_master: AskMaster,
     vitals: Callable[[], Vitals],
     below: str = "",
+    services: Views = dict,
 ) -> FastAPI:
     """The same for whoever has found out who asks, and has set `caller`.
 
-    `below` is the path under which it is served.
+    `below` is the path under which it is served, `services` are all that share its framework.
     """
     app = new_app("The API of a Holdfast scheduler: one service on Apache Mesos.", below)
     app.include_router(
-        api_router(source, artifacts, answer_seconds, ask_master=ask_master, vitals=vitals)
+        api_router(
+            source,
+            artifacts,
+            answer_seconds,
+            ask_master=ask_master,
+            vitals=vitals,
+            services=services,
+        )
     )
     return app
 

@@ -163,7 +163,15 @@ def create_multi_app(
     `ask_master`, `vitals` and `credentials` are those of `create_app`; roles hold for all services.
     """
     app = framework_app(source, artifacts, framework, answer_seconds, vitals)
-    one = open_app(ChosenService(source), {}, answer_seconds, ask_master, vitals, SERVICE_PREFIX)
+    one = open_app(
+        ChosenService(source),
+        {},
+        answer_seconds,
+        ask_master,
+        vitals,
+        SERVICE_PREFIX,
+        lambda: source.view.services,
+    )
     return Access(ServicePaths(app, one, source), source, credentials)
 
 

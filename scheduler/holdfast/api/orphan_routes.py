@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -23,10 +23,15 @@ from holdfast.api.bodies import json_body, json_of, texts_in
 from holdfast.api.orphans import orphans_body, roles_of, silent_agents
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
+from holdfast.core.view import View
 from holdfast.mesos.inventory import Inventory, NoInventory
 
 AskMaster = Callable[[Collection[str]], Inventory]
 """Asks the leading master once about these roles; raises NoInventory."""
+
+
+Views = Callable[[], Mapping[str, View]]
+"""All services of a framework of many, by name; none for that of a single service."""
 
 
 def no_master(roles: Collection[str]) -> Inventory:
@@ -51,16 +56,23 @@ _NAMES = json_body(
 
 
 def add_orphans(
-    router: APIRouter, source: ServiceSource, ask_master: AskMaster, answer_seconds: float
+    router: APIRouter,
+    source: ServiceSource,
+    ask_master: AskMaster,
+    services: Views,
+    answer_seconds: float,
 ) -> None:
     async def look() -> tuple[list[shapes.OrphanBody], list[str]]:
-        view = source.view
         try:
-            inventory = await asyncio.to_thread(ask_master, roles_of(view))
+            inventory = await asyncio.to_thread(ask_master, roles_of(source.view))
         except NoInventory as problem:
             text = f"The Mesos master did not tell what it has: {problem}. Nothing was changed."
             raise HTTPException(503, text) from problem
-        return orphans_body(view, inventory, time.time()), silent_agents(view, inventory)
+        # What was launched before the master told is in the records of now.
+        view = source.view
+        others = {name: each for name, each in services().items() if name != view.service.name}
+        items = orphans_body(view, others, inventory, time.time())
+        return items, silent_agents(view, inventory)
 
     shown: Responses = {200: ok(shapes.OrphansBody), 503: _UNTOLD}
 

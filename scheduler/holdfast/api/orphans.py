@@ -1,6 +1,6 @@
 """What the master has for the service's roles and framework, by whether the records explain it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from holdfast.api.shapes import OrphanBody
@@ -35,12 +35,22 @@ def silent_agents(view: View, inventory: Inventory) -> list[str]:
     return sorted(away | set(inventory.silent))
 
 
-def orphans_body(view: View, inventory: Inventory, now: float) -> list[OrphanBody]:
-    """Reservations and volumes, then tasks and executors. `now` is seconds since the epoch."""
-    owners = dict(_owners(view))
+def orphans_body(
+    view: View, others: Mapping[str, View], inventory: Inventory, now: float
+) -> list[OrphanBody]:
+    """Reservations and volumes, then tasks and executors. `now` is seconds since the epoch.
+
+    `others` are the other services of the framework, by name: what they have is no orphan.
+    """
+    owners: dict[str, tuple[str, str]] = {}
+    users: dict[tuple[str, str], str] = {}
+    for name, other in others.items():
+        owners |= _owners(other, f" of {name}")
+        users |= _users(other, f" of {name}")
+    owners |= _owners(view)
+    users |= _users(view)
     found = [_held_body(view, owners, item, now) for item in inventory.held]
     ours = set(roles_of(view))
-    users = _users(view)
     found += [
         _running_body(view, users, item, now)
         for item in inventory.running
@@ -49,29 +59,32 @@ def orphans_body(view: View, inventory: Inventory, now: float) -> list[OrphanBod
     return found
 
 
-def _owners(view: View) -> Iterator[tuple[str, tuple[str, str]]]:
-    """By resource id who has it, and what can be done."""
+def _owners(view: View, of: str = "") -> dict[str, tuple[str, str]]:
+    """By resource id who has it, and what can be done. `of` follows the pod instances' names."""
+    owners: dict[str, tuple[str, str]] = {}
     for pod in view.pods.values():
-        yield from _ids(pod.reservation, pod.name, f"in use by {pod.name}")
+        name = f"{pod.name}{of}"
+        owners.update((id_, (name, f"in use by {name}")) for id_ in _ids(pod.reservation))
     for left in view.retired.values():
-        hint = f"kept of {left.pod}: `holdfast volumes destroy` or `forget`"
-        yield from _ids(left.reservation, left.pod, hint)
+        name = f"{left.pod}{of}"
+        hint = f"kept of {name}: `holdfast volumes destroy` or `forget`"
+        owners.update((id_, (name, hint)) for id_ in _ids(left.reservation))
+    return owners
 
 
-def _ids(held: Reservation | None, pod: str, hint: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    for id_ in held.resource_ids if held is not None else ():
-        yield id_, (pod, hint)
+def _ids(held: Reservation | None) -> Iterator[str]:
+    return iter(held.resource_ids if held is not None else ())
 
 
-def _users(view: View) -> dict[tuple[str, str], str]:
+def _users(view: View, of: str = "") -> dict[tuple[str, str], str]:
     """By kind and id the pod instance of each task and executor in the records."""
     users = {}
     for pod in view.pods.values():
-        users.update({("task", task.id): pod.name for task in pod.tasks})
+        users.update({("task", task.id): f"{pod.name}{of}" for task in pod.tasks})
         if pod.executor_id:
-            users["executor", pod.executor_id] = pod.name
+            users["executor", pod.executor_id] = f"{pod.name}{of}"
     for left in view.retired.values():
-        users.update({("task", task.id): left.pod for task in left.tasks})
+        users.update({("task", task.id): f"{left.pod}{of}" for task in left.tasks})
     return users
 
 

@@ -29,7 +29,7 @@ from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.maintenance import add_maintenance
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
-from holdfast.api.orphan_routes import AskMaster, add_orphans
+from holdfast.api.orphan_routes import AskMaster, Views, add_orphans
 from holdfast.api.page import HEADERS, status_page
 from holdfast.api.parameters import ArtifactName, EndpointName, OwnEndpointName, VolumeId
 from holdfast.api.pause_routes import add_pause
@@ -58,6 +58,7 @@ def api_router(
     *,
     ask_master: AskMaster,
     vitals: Callable[[], Vitals],
+    services: Views,
 ) -> APIRouter:
     """All routes over `source`; `artifacts` are files for agents by name."""
     router = APIRouter(prefix="/v1", default_response_class=Response)
@@ -71,7 +72,7 @@ def api_router(
     add_certificates(router, source, answer_seconds)
     _add_volumes(router, source, answer_seconds)
     add_retired(router, source, answer_seconds)
-    add_orphans(router, source, ask_master, answer_seconds)
+    add_orphans(router, source, ask_master, services, answer_seconds)
     add_uninstall(router, source, answer_seconds)
     _add_endpoints(router, source)
     add_state(router, source, answer_seconds)

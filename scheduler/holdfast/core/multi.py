@@ -24,6 +24,7 @@ from holdfast.core.hosted import (
 from holdfast.core.kills import Kills
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import FRAMEWORK_PATH, Ledger
+from holdfast.core.multi_guard import anothers
 from holdfast.core.multi_uninstall import FrameworkUninstall
 from holdfast.core.multi_view import MultiView, waits_for
 from holdfast.core.part import Maker, Part, deletions, open_parts
@@ -188,7 +189,10 @@ class Composite:
             case ev.Command():
                 if event.verb is ev.Verb.AUTHORITY_ROTATE and self._rotation_refused(event):
                     return
-                if event.service in inboxes:
+                ledgers = {name: part.ledger for name, part in self._parts.items()}
+                if (refused := anothers(ledgers, event)) is not None:
+                    self._out.append(ef.Reply(event.id, 409, {"message": refused}))
+                elif event.service in inboxes:
                     inboxes[event.service].append(event)
                 else:
                     text = f"there is no service {event.service!r} here; nothing was changed"

@@ -19,11 +19,12 @@ YAML = "name: web\npods: {node: {count: 1, tasks: {server: {goal: RUNNING, cmd: 
 
 
 class ManySource:
-    """Shows one service, `well()`, and records what it was given to do."""
+    """Shows one service, `well()`, or `view`, and records what it was given to do."""
 
-    def __init__(self, reply: Reply | None = None) -> None:
+    def __init__(self, reply: Reply | None = None, view: MultiView | None = None) -> None:
         self._one = Source(reply=reply or answered(200))
-        self.view = MultiView(
+        self.commands = self._one.commands
+        self.view = view or MultiView(
             "framework-1",
             True,
             {SERVICE.name: well()},

@@ -8,9 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from holdfast.api.app import create_app
+from holdfast.api.multi import create_multi_app
 from holdfast.core.events import Verb
 from holdfast.core.view import Quarantined
 from holdfast.mesos.inventory import Inventory, NoInventory, parse_state
+from tests.unit.api.many import FRAMEWORK, PATH, ManySource
 from tests.unit.api.pictures import SERVICE, Source, well
 
 VIEW = well()
@@ -117,6 +119,34 @@ def test_classes(client: TestClient) -> None:
     }
     assert "host-8" in body["silent"]
     assert held.hostname in body["silent"], "the master does not list its agent"
+
+
+def test_what_other_services_of_the_framework_have_is_no_orphan() -> None:
+    """All have one framework id, and what is reserved for their roles has it as a label."""
+    held = HELD.reservation
+    assert held
+    spec = replace(SERVICE, name="other")
+    other = replace(VIEW, service=spec, pods={"etcd-9": replace(HELD, index=9)}, retired={})
+    idle = replace(VIEW, pods={}, retired={}, quarantined={})
+    resources = [reserved(min(held.resource_ids), OURS)]
+    tasks = [task(HELD.tasks[0].id, OURS), task("lost", OURS)]
+    source = ManySource(
+        view=replace(ManySource().view, services={SERVICE.name: idle, "other": other})
+    )
+
+    def ask(roles: Collection[str]) -> Inventory:
+        return parse_state(state(resources, tasks), frozenset(roles))
+
+    client = TestClient(create_multi_app(source, {}, FRAMEWORK, ask_master=ask))
+    items = {item["name"]: item for item in client.get(f"{PATH}/orphans").json()["items"]}
+    theirs = [f"{min(held.resource_ids)}/cpus@agent-7", HELD.tasks[0].id]
+    assert {name for name in items if items[name]["applicable"]} == {"lost"}
+    for name in theirs:
+        assert (items[name]["class"], items[name]["pod"]) == ("explained", "etcd-9 of other")
+        answer = client.post(f"{PATH}/orphans/apply", json={"names": ["lost", name]})
+        assert answer.status_code == 409
+        assert "etcd-9 of other" in answer.json()["message"]
+    assert not source.commands
 
 
 def test_named_ones_become_orders(client: TestClient, source: Source) -> None:

@@ -264,6 +264,36 @@ def test_a_task_that_no_service_knows_is_killed_and_known_ones_are_not(two: Mult
         assert not [e for e in effects if isinstance(e, ef.Kill)]
 
 
+def test_no_service_frees_what_another_one_has(two: MultiWorld) -> None:
+    """Not a task, a volume or a reservation, used or left behind; its own service may."""
+    assert two.command(Verb.POD_REPLACE, "node-1", "/team/two") == 200
+    two.until(lambda: two.well("one", "/team/two"))
+    view = two.multi.view(two.now).services["/team/two"]
+    (left,) = view.retired.values()
+    used = view.pods["node-0"].reservation
+    assert used is not None
+    volumes = [volume.id for held in (used, left.reservation) for volume in held.volumes]
+    names = [f"{id_}/cpus@agent-1" for id_ in used.resource_ids | left.reservation.resource_ids]
+    tasks = two.task_ids("/team/two")
+    assert len(volumes) == len(tasks) == 2
+    before = two.store.load()
+    orders = [(Verb.ORPHANS_KILL, id_) for id_ in tasks]
+    orders += [(Verb.VOLUMES_DESTROY, name) for name in (*volumes, *names)]
+    for verb, target in orders:
+        effects = two.step(ev.Command("c", verb, target, service="one"))
+        assert two._answered(effects) == 409
+        assert target in two.answer
+        assert "of the service /team/two; nothing was changed" in two.answer
+        assert not [e for e in effects if isinstance(e, ef.Kill)]
+    assert two.store.load() == before
+    assert two.command(Verb.VOLUMES_DESTROY, left.reservation.volumes[0].id, "/team/two") == 200
+    stranger = ev.Command(
+        "c", Verb.ORPHANS_KILL, "stranger", parameters={"agent": "agent-1"}, service="one"
+    )
+    killed = [e for e in two.step(stranger) if isinstance(e, ef.Kill)]
+    assert killed == [ef.Kill("stranger", "agent-1")]
+
+
 def test_offers_for_a_role_of_nobody_are_declined(two: MultiWorld) -> None:
     stranger = replace(two.agents["agent-1"].offer("1/agent-1/x", 4.0), role="gone-role")
     effects = two.step(ev.OffersReceived((stranger,)))
