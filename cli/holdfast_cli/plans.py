@@ -162,11 +162,11 @@ def restart_plan(api: Connection, plan: str, phase: str | None, step: str | None
 @click.command("force-complete")
 @click.argument("plan", shell_complete=completes("plans"))
 @click.argument("phase", shell_complete=completes_phase)
-@click.argument("step", shell_complete=completes_step)
+@click.argument("step", required=False, shell_complete=completes_step)
 @click.pass_obj
 @watched.orders(_plan_of)
-def force_complete_plan(api: Connection, plan: str, phase: str, step: str) -> Reply:
-    """Count a STEP as complete, whatever its tasks do, so that the plan goes on."""
+def force_complete_plan(api: Connection, plan: str, phase: str, step: str | None) -> Reply:
+    """Count a STEP, or all of PHASE, as complete, whatever its tasks do: the plan goes on."""
     return order(api, plan, "forceComplete", phase, step)
 
 

@@ -70,9 +70,9 @@ def restart_update(api: Connection, phase: str | None, step: str | None) -> Repl
 
 @update.command("force-complete")
 @click.argument("phase", shell_complete=completes_phase)
-@click.argument("step", shell_complete=completes_step)
+@click.argument("step", required=False, shell_complete=completes_step)
 @click.pass_obj
 @watched.orders(_deploy)
-def force_update(api: Connection, phase: str, step: str) -> Reply:
-    """Count a STEP of the update as complete, whatever its tasks do."""
+def force_update(api: Connection, phase: str, step: str | None) -> Reply:
+    """Count a STEP, or all of PHASE, of the update as complete, whatever its tasks do."""
     return plans.order(api, DEPLOY, "forceComplete", phase, step)

@@ -22,7 +22,7 @@ from holdfast.api.credentials import BadCredentials, CredentialsFile
 from holdfast.api.server import AddressError, ApiServer
 from holdfast.core import effects as ef
 from holdfast.core.launch import LaunchSettings
-from holdfast.core.startup import is_being_uninstalled
+from holdfast.core.startup import BadRecord, is_being_uninstalled
 from holdfast.disruptions import DisruptionAsker
 from holdfast.ending import (
     EXIT_API,
@@ -250,6 +250,8 @@ def _lead(
             led = lead_one(service, stored, launching, _new_id, conduct, options.uninstall)
     except CannotStart as error:
         raise Fatal(str(error), EXIT_RECORDS) from error
+    except BadRecord as error:
+        raise Fatal(f"{error}. {store.keep_copy(error.path)}", EXIT_RECORDS) from error
     delivery = None
     if led.configs is not None:
         try:

@@ -12,7 +12,6 @@ from holdfast.core.conduct import Conduct
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.multi import MULTI_PATH, Composite
 from holdfast.core.multi_uninstall import uninstalls_many
-from holdfast.core.startup import BadRecord
 from holdfast.framework import Framework
 from holdfast.leading import CannotStart, Leading
 from holdfast.service.problems import ServiceError
@@ -57,9 +56,9 @@ def lead_many(
     removal_timeout: float | None,
     uninstall: bool,
 ) -> Leading:
-    """Go on with the services in the records, or bring them all to their end. Raises CannotStart.
+    """Go on with the services in the records, or bring them all to their end.
 
-    The others are those of `Composite`.
+    The others are those of `Composite`. Raises CannotStart, BadRecord.
     """
     if stored and not is_multi(stored):
         raise CannotStart(
@@ -80,7 +79,7 @@ def lead_many(
             removal_timeout=removal_timeout,
             uninstall=uninstall,
         )
-    except (BadRecord, ServiceError) as error:
+    except ServiceError as error:
         raise CannotStart(str(error)) from error
     return Leading(
         core=core,

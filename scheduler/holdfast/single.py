@@ -12,7 +12,7 @@ from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.roles import subscribed_roles
-from holdfast.core.startup import BadRecord, open_ledger, open_uninstall
+from holdfast.core.startup import open_ledger, open_uninstall
 from holdfast.leading import CannotStart, Leading
 from holdfast.multi import is_multi
 from holdfast.placement.owner import uses_gpus
@@ -30,7 +30,7 @@ def lead_one(
     conduct: Conduct,
     uninstall: bool,
 ) -> Leading:
-    """Go on with the one service, or begin with it. Raises CannotStart."""
+    """Go on with the one service, or begin with it. Raises CannotStart, BadRecord."""
     if is_multi(stored):
         raise CannotStart(
             f"The records of {service.name} are those of a framework of many services. Nothing was"
@@ -60,9 +60,6 @@ def _open(
     service: ServiceSpec, stored: Mapping[str, Record], uninstall: bool
 ) -> tuple[Ledger, tuple[str, ...]]:
     """The records to go on from, and why a changed svc.yml cannot be the target, if it cannot."""
-    try:
-        if uninstall:
-            return open_uninstall(stored, service, time.time()), ()
-        return open_ledger(stored, service)
-    except BadRecord as error:
-        raise CannotStart(str(error)) from error
+    if uninstall:
+        return open_uninstall(stored, service, time.time()), ()
+    return open_ledger(stored, service)

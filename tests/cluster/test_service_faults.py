@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import requests
+from kazoo.client import KazooClient
 
+from holdfast.ending import EXIT_RECORDS
+from holdfast.state.zookeeper import service_root
 from holdfast_playground.cluster import Cluster, ClusterSpec
 from holdfast_playground.fixtures import ClusterFactory
 from tests.cluster.running_service import SESSION_SECONDS, Scheduler, wait_until
@@ -55,6 +58,39 @@ def test_zookeeper_down_at_start_is_waited_for(small: Cluster, tmp_path: Path) -
         wait_until("it says what it waits for", lambda: "Waiting for ZooKeeper" in scheduler.log)
         small.zookeeper_start()
         scheduler.wait_well()
+
+
+def test_a_record_that_cannot_be_read_is_named_and_copied_once(
+    small: Cluster, tmp_path: Path
+) -> None:
+    root = service_root("hello-world")
+    client = KazooClient(small.zookeeper_address)
+    client.start()
+    try:
+        with Scheduler(small, HELLO, tmp_path).start() as scheduler:
+            scheduler.wait_well()
+            tasks = scheduler.task_ids()
+            assert scheduler.end(signal.SIGTERM) == 0
+            good, _ = client.get(f"{root}/pods/hello-0")
+            for damaged in (b"\x00\x01", b'{"name": "hello-0"}'):
+                client.set(f"{root}/pods/hello-0", damaged)
+                for _ in range(2):
+                    scheduler.start()
+                    assert scheduler.exit_code() == EXIT_RECORDS
+                (copy,) = (
+                    path
+                    for name in client.get_children(f"{root}/backup")
+                    if client.get(path := f"{root}/backup/{name}")[0] == damaged
+                )
+                assert scheduler.log.count(f"A copy is kept at {copy}") == 2
+                assert f"{root}/backup/pods__hello-0-" in copy
+            client.set(f"{root}/pods/hello-0", good)
+            scheduler.start()
+            scheduler.wait_well()
+            assert scheduler.task_ids() == tasks
+    finally:
+        client.stop()
+        client.close()
 
 
 def test_zookeeper_lost_during_a_deploy(small: Cluster, tmp_path: Path) -> None:

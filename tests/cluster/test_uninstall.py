@@ -1,5 +1,10 @@
 """A service is uninstalled on a real cluster: nothing of it stays, but what was given up."""
 
+import os
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +138,18 @@ def is_quietly_done(service: Scheduler) -> bool:
         return False
 
 
+def forget(service: Scheduler) -> None:
+    """Run the command that the plan names for what a dead agent has, as it is printed."""
+    steps = [s for p in service.get("plans/deploy")["phases"] for s in p["steps"]]
+    (printed,) = {m for s in steps for m in re.findall(r"`holdfast (.*?)`", s["message"])}
+    subprocess.run(
+        [sys.executable, "-m", "holdfast_cli.main", *shlex.split(printed)],
+        env={**os.environ, "HOLDFAST_URL": service.url},
+        check=True,
+        timeout=60,
+    )
+
+
 def test_an_agent_that_is_dead_is_forgotten_and_runs_nothing_when_it_returns(
     cluster: Cluster, service: Scheduler
 ) -> None:
@@ -146,7 +163,6 @@ def test_an_agent_that_is_dead_is_forgotten_and_runs_nothing_when_it_returns(
     service.end()
     service.set_environment(SDK_UNINSTALL="")
     service.start()
-    phase = f"unreserve-resources-{instance['agent']}"
 
     def waits() -> bool:
         if not service.answers():
@@ -164,7 +180,7 @@ def test_an_agent_that_is_dead_is_forgotten_and_runs_nothing_when_it_returns(
     service.start()
     wait_until("the other agent is clean", lambda: len(reserved(cluster)) == 0, 60)
     wait_until("it answers", service.answers)
-    service.post(f"plans/deploy/forceComplete?phase={phase}")
+    forget(service)
     wait_until("it is uninstalled", lambda: is_done(service), 90)
     report = service.get("uninstall")
     assert [f["pod"] for f in report["forgotten"]] == ["node-0"]

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
-from holdfast.core.hosted import HOSTED, Hosted, hosted_from_json, service_key, split_path
+from holdfast.core.hosted import (
+    HOSTED,
+    Hosted,
+    hosted_from_json,
+    record_path,
+    service_key,
+    split_path,
+)
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.ledger import Ledger
 from holdfast.core.startup import (
@@ -101,12 +108,15 @@ def open_parts(
         of_it = records.pop(service_key(hosted.name), {})
         spec = hosted.spec(principal, region=region)
         errors: Sequence[str] = ()
-        if is_being_uninstalled(of_it):
-            ledger = open_uninstall(of_it, spec, now)
-        else:
-            ledger, errors = open_ledger(of_it, spec)
-            if ending:
-                ledger.put_uninstalling(Uninstalling(now))
+        try:
+            if is_being_uninstalled(of_it):
+                ledger = open_uninstall(of_it, spec, now)
+            else:
+                ledger, errors = open_ledger(of_it, spec)
+                if ending:
+                    ledger.put_uninstalling(Uninstalling(now))
+        except BadRecord as error:
+            raise BadRecord(record_path(hosted.name, error.path), error.error) from error
         parts[hosted.name] = make(hosted, ledger, errors, of_it, framework_id)
     for key, of_it in records.items():
         if not is_being_uninstalled(of_it):

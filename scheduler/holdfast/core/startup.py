@@ -44,6 +44,7 @@ class BadRecord(Exception):
             " the version of Holdfast that wrote it"
         )
         self.path = path
+        self.error = error
 
 
 def open_ledger(stored: Stored, candidate: ServiceSpec) -> tuple[Ledger, tuple[str, ...]]:

@@ -294,13 +294,22 @@ class Uninstall:
     def _waits_for(self, host: str, now: float) -> str:
         began = now if self._began is None else self._began
         heard = self._heard.get(host, began)
-        if now - heard < SILENT_SECONDS:
+        if now - heard < SILENT_SECONDS and not self._out_of_sight(host):
             return f"it waits until {host} offers it, which it does once nothing uses it"
         since = datetime.fromtimestamp(heard, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        before = "" if host in self._heard else " (when this scheduler began)"
+        at_least = "" if host in self._heard else "at least "
         return (
-            f"{host} has not been heard of since {since}{before}; bring it back, or"
+            f"{host} has not been heard of since {at_least}{since}; bring it back, or"
             f" `holdfast plan force-complete {DEPLOY} {UNRESERVE}{host}` to forget it"
+        )
+
+    def _out_of_sight(self, host: str) -> bool:
+        """Whether the master does not see what runs there."""
+        return any(
+            task.uncertain
+            for left in self._ledger.retired.values()
+            if left.reservation.hostname == host
+            for task in left.tasks
         )
 
     def _last_step(self, now: float) -> Step:

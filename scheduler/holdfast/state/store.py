@@ -54,16 +54,20 @@ class SchemaMismatch(StoreError):
 
 
 class CorruptRecord(StoreError):
-    """A record is not the JSON object it should be. `path` names it, `raw` is what is there."""
+    """A record is not the JSON object it should be. `path` names it, `raw` is what is there.
 
-    def __init__(self, path: str, raw: bytes, problem: str) -> None:
+    `kept` tells where its bytes were copied.
+    """
+
+    def __init__(self, path: str, raw: bytes, problem: str, kept: str = "") -> None:
         super().__init__(
             f"The record {path} is damaged: {problem}; found {raw[:80]!r} ({len(raw)} bytes). "
             "The scheduler does not start on records it cannot read: it could forget tasks and "
-            "volumes. Nothing was changed; the tasks run on."
+            f"volumes. Nothing was changed; the tasks run on. {kept}".rstrip()
         )
         self.path = path
         self.raw = raw
+        self.problem = problem
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@ overtaken cannot write, and a commit repeated after a lost connection is applied
 """
 
 import contextlib
+import hashlib
 import logging
 import threading
 import time
@@ -193,6 +194,16 @@ class ZooKeeperStore:
                 self._wait_up()
         self._known = set(nodes)
         return {path: record for path, record in nodes.items() if record is not None}
+
+    def keep_copy(self, path: str) -> str:
+        """Copy a record that is JSON but makes no sense to `backup/`; says where that is."""
+        try:
+            raw, _ = self._client.get(self._at(path))
+        except NoNodeError:
+            return f"There is nothing at {self._at(path)}."
+        except (*DISCONNECTED, KazooException) as error:
+            return f"{self._at(path)} could not be copied: {error!r}"
+        return self._back_up(path, bytes(raw))
 
     def commit(self, writes: Writes) -> None:
         """See `Store`. Returns, after an interruption with unknown outcome, once it is known."""
@@ -516,16 +527,21 @@ class ZooKeeperStore:
             return None
         try:
             return decode(f"{self._root}/{path}", raw)
-        except CorruptRecord:
-            self._back_up(path, raw)
-            raise
+        except CorruptRecord as error:
+            kept = self._back_up(path, raw)
+            raise CorruptRecord(error.path, raw, error.problem, kept) from error
 
-    def _back_up(self, path: str, raw: bytes) -> None:
-        copy = self._at(f"backup/{path.replace('/', '__')}-{time.time_ns()}")
+    def _back_up(self, path: str, raw: bytes) -> str:
+        """Copy what is there, once; says where that is."""
+        digest = hashlib.sha256(raw).hexdigest()[:16]
+        copy = self._at(f"backup/{path.replace('/', '__')}-{digest}")
         try:
             self._client.create(copy, raw, makepath=True)
-        except (NodeExistsError, *DISCONNECTED, KazooException) as error:
-            _log.warning("the damaged record %s could not be copied to %s: %r", path, copy, error)
+        except NodeExistsError:  # by an earlier start
+            pass
+        except (*DISCONNECTED, KazooException) as error:
+            return f"It could not be copied to {copy}: {error!r}"
+        return f"A copy is kept at {copy}."
 
     # -- the connection
 

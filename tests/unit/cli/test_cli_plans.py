@@ -112,8 +112,14 @@ def test_a_value_is_not_repeated_in_an_error(run: Run) -> None:
 
 
 def test_a_step_is_forced_with_its_phase_only(run: Run, source: Source) -> None:
-    assert run("plan", "force-complete", "deploy", "etcd").exit_code == 2
+    assert run("plan", "force-complete", "deploy").exit_code == 2
     assert source.commands == []
+
+
+def test_a_phase_is_forced_whole_when_no_step_is_named(run: Run, source: Source) -> None:
+    assert run("plan", "force-complete", "deploy", "etcd").exit_code == 0
+    (command,) = source.commands
+    assert (command.target, command.phase, command.step) == ("deploy", "etcd", None)
 
 
 # -- what waits -------------------------------------------------------------------------------

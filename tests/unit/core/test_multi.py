@@ -208,6 +208,15 @@ def test_records_without_their_service_stop_the_start(two: MultiWorld) -> None:
         two.start()
 
 
+def test_a_record_of_a_service_that_makes_no_sense_is_named_as_it_is_stored(
+    two: MultiWorld,
+) -> None:
+    two.store.commit([("one:pods/node-0", {"name": "node-0"})])
+    with pytest.raises(BadRecord, match="one:pods/node-0") as failure:
+        two.start()
+    assert failure.value.path == "one:pods/node-0"
+
+
 def test_roles_are_told_before_any_other_call() -> None:
     world = MultiWorld()
     what = hosted("one")

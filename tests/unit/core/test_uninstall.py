@@ -121,6 +121,8 @@ def test_a_host_that_is_gone_is_waited_for_visibly_until_it_is_forgotten() -> No
     lost = world.pod("db-0").reservation
     assert lost is not None
     world.order(Verb.UNINSTALL, "db")
+    (waiting, *_) = world.plan().phases[1].steps
+    assert "host-1 has not been heard of since at least" in waiting.message
     world.settle(60)
     assert world.torn_down == 0
     status = phases(world)
