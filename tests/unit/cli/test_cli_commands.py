@@ -8,12 +8,15 @@ import pytest
 import requests
 from click.testing import Result
 
+from holdfast.api.multi import create_multi_app
 from holdfast.core.events import Verb
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice, Verdict
 from holdfast.recovery.failure import Cause
+from tests.unit.api.many import FRAMEWORK, ManySource
 from tests.unit.api.pictures import Given, Source, answered, plan, pod, task, well
+from tests.unit.api.serving import serving
 
 Run = Callable[..., Result]
 
@@ -167,6 +170,38 @@ def test_health_tells_scripts_by_its_exit_code(
     assert (result.exit_code, result.stderr) == (code, "")
     assert word in result.stdout
     assert run("health", "--json").exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("connected", "errors", "code", "words"),
+    [
+        (True, (), 0, ("/team/etcd.prod", "other", "deploying")),
+        (True, ("pods.etcd: wrong",), 6, ("/team/etcd.prod", "other", "pods.etcd: wrong")),
+        (False, (), 6, ("not subscribed to a Mesos master", "/team/etcd.prod")),
+    ],
+)
+def test_health_of_a_framework_is_that_of_each_service(
+    run: Run, connected: bool, errors: tuple[str, ...], code: int, words: tuple[str, ...]
+) -> None:
+    one = replace(well(), connected=connected)
+    plans = [replace(plan, errors=errors) for plan in one.plans]
+    other = replace(one, service=replace(one.service, name="other"), plans=plans)
+    services = {view.service.name: view for view in (one, other)}
+    picture = replace(ManySource().view, connected=connected, services=services)
+    with serving(create_multi_app(ManySource(view=picture), {}, FRAMEWORK)) as at:
+        result = run("health", at=at)
+        assert (result.exit_code, result.stderr) == (code, "")
+        for word in words:
+            assert word in result.stdout
+        assert run("health", "--json", at=at).exit_code == code
+
+
+def test_health_of_a_framework_without_services_says_how_to_add_one(run: Run) -> None:
+    picture = replace(ManySource().view, services={}, hosted={})
+    with serving(create_multi_app(ManySource(view=picture), {}, FRAMEWORK)) as at:
+        result = run("health", at=at)
+    assert result.exit_code == 0
+    assert "holdfast service add" in result.stdout
 
 
 # -- orders -----------------------------------------------------------------------------------
