@@ -68,8 +68,11 @@ def open_app(
     return app
 
 
-def new_app(description: str, below: str = "") -> FastAPI:
-    """An application without routes, with what each of ours has around them."""
+def new_app(description: str, below: str = "", elsewhere: Callable[[], str] = str) -> FastAPI:
+    """An application without routes, with what each of ours has around them.
+
+    `elsewhere` says where else to look, to whoever asks for a path that is not there.
+    """
     app = DocumentedApi(
         below,
         title="Holdfast",
@@ -78,8 +81,20 @@ def new_app(description: str, below: str = "") -> FastAPI:
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
     )
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        text = error.detail
+        if error.status_code == 404 and text == "Not Found":
+            document = f"{request.scope.get('root_path', '')}/openapi.json"
+            text = f"There is nothing at {request.url.path}; {document} lists all paths."
+            text = f"{text} {elsewhere()}".rstrip()
+        elif error.status_code == 405:
+            text = f"{request.method} is not possible at {request.url.path}."
+        return _message(text, error.status_code, error.headers)
+
     app.add_middleware(BodyLimit)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Unanswered, _unanswered)
     app.add_exception_handler(Exception, _unexpected)
     return app
@@ -88,17 +103,6 @@ def new_app(description: str, below: str = "") -> FastAPI:
 def _message(text: str, code: int, headers: Mapping[str, str] | None = None) -> Response:
     content = orjson.dumps({"message": text}, option=orjson.OPT_APPEND_NEWLINE)
     return Response(content, code, headers, media_type="application/json")
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    text = error.detail
-    if error.status_code == 404 and text == "Not Found":
-        document = f"{request.scope.get('root_path', '')}/openapi.json"
-        text = f"There is nothing at {request.url.path}; {document} lists all paths."
-    elif error.status_code == 405:
-        text = f"{request.method} is not possible at {request.url.path}."
-    return _message(text, error.status_code, error.headers)
 
 
 async def _unanswered(_request: Request, error: Exception) -> Response:

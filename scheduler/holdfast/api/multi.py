@@ -54,6 +54,8 @@ from holdfast.timing import Timer
 from holdfast.vitals import Vitals
 
 SERVICE_PREFIX = "/v1/service/"
+LISTED = 10
+"""Services that are listed, at the most, to whoever named none."""
 
 _chosen: ContextVar[str] = ContextVar("chosen")
 """The service that the request under way is about."""
@@ -183,7 +185,10 @@ def framework_app(
     vitals: Callable[[], Vitals],
 ) -> FastAPI:
     """What is the framework's own, for whoever has found out who asks."""
-    app = new_app("The API of a Holdfast scheduler: many services on Apache Mesos.")
+    app = new_app(
+        "The API of a Holdfast scheduler: many services on Apache Mesos.",
+        elsewhere=lambda: _services_are_at(source.view),
+    )
     router = APIRouter(prefix="/v1", responses=ANYTHING_ELSE, default_response_class=Response)
     _add_services(router, source, framework, answer_seconds)
     _add_uninstall(router, source, framework)
@@ -278,8 +283,8 @@ def _add_uninstall(router: APIRouter, source: MultiSource, framework: Framework)
         """While the framework is uninstalled with all of its services, how far that is."""
         plan = source.view.uninstall
         if plan is None:
-            text = "A framework of many services has no plan, unless it is being uninstalled."
-            raise HTTPException(404, text)
+            text = "The framework itself has no plan, unless it is being uninstalled."
+            raise HTTPException(404, f"{text} {_services_are_at(source.view)}")
         return as_json(plans.plan_body(framework.name, plan), plans.plan_code(plan))
 
 
@@ -335,6 +340,17 @@ def _add_monitoring(router: APIRouter, source: MultiSource, vitals: Callable[[],
         """The framework id as a list of one, as of a single service; empty before there is one."""
         id_ = source.view.framework_id
         return as_json([] if id_ is None else [id_])
+
+
+def _services_are_at(view: MultiView) -> str:
+    """Where to ask for what a single service has, which somebody asked the framework for."""
+    keys = sorted(service_key(name) for name in view.services)
+    there = f"there are: {', '.join(keys[:LISTED])}{', ...' if len(keys) > LISTED else ''}"
+    return (
+        "This is a framework of many services: each has its own address, so set HOLDFAST_URL, or"
+        f" --url, to this scheduler's followed by {SERVICE_PREFIX}NAME;"
+        f" {there if keys else 'there is none yet'}."
+    )
 
 
 def _summary(view: MultiView, name: str) -> shapes.HostedBody:

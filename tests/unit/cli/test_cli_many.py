@@ -144,6 +144,24 @@ def test_orders_for_one_service_go_to_its_path(run: Run) -> None:
     assert "service add" in listed.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["pod status", "explain", "volumes list", "recover", "plan list", "plan show deploy"],
+)
+def test_what_a_service_has_is_not_looked_for_at_the_framework(run: Run, command: str) -> None:
+    none = run(*command.split())
+    assert none.exit_code == 4
+    assert "a framework of many services" in none.stderr
+    assert "there is none yet" in none.stderr
+    assert run("service", "add", "svc.yml").exit_code == 0
+    one = run(*command.split())
+    assert one.exit_code == 4
+    assert "HOLDFAST_URL" in one.stderr
+    assert "/v1/service/NAME; there are: team__web." in one.stderr
+    below = run(*command.split(), below="/v1/service/team__web")
+    assert below.exit_code == 0, below.output
+
+
 @pytest.mark.parametrize("verb", ["update", "remove"])
 def test_an_unknown_service_is_answered_with_the_nearest(run: Run, verb: str) -> None:
     assert run("service", "add", "svc.yml").exit_code == 0
