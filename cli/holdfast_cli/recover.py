@@ -7,6 +7,8 @@ import click
 from holdfast_cli import output
 from holdfast_cli.connection import Connection
 
+_WELL = ("running", "uninstalled")
+
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -44,7 +46,22 @@ def _show(body: dict[str, Any]) -> None:
     if body["actions"]:
         rows = ((each["action"], each["why"]) for each in body["actions"])
         output.show_table(("to be done", "reason"), rows)
-    else:
+    if body["waiting"]:
+        if body["actions"]:
+            click.echo()
+        click.echo("Broken or waiting, nothing to order: see `holdfast explain NAME`, or for plans")
+        click.echo("`holdfast plan show NAME`.")
+        waiting = (
+            (each["kind"], each["name"], output.status(each["state"]), each["reason"] or "-")
+            for each in body["waiting"]
+        )
+        output.show_table(("kind", "name", "state", "reason"), waiting)
+    elif not body["actions"] and body["status"] in _WELL:
         click.echo("Nothing is broken.")
+    elif not body["actions"]:
+        click.echo(f"Nothing to order. The service is {body['status']}: {body['message']}.")
+    if body["quarantined"]:
+        number = body["quarantined"]
+        click.echo(f"{number} things no record explains are kept: `holdfast orphans`.")
     if body["retired_volumes"]:
         click.echo(f"{body['retired_volumes']} former volumes are kept: `holdfast volumes list`.")

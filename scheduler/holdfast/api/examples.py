@@ -105,7 +105,18 @@ _EXAMPLES: dict[Any, Any] = {
         "service": "hello-world",
         "failures": [_VERDICT],
         "actions": [{"action": "pod replace hello-1", "why": _VERDICT["reason"]}],
+        "waiting": [
+            {
+                "kind": "plan",
+                "name": "deploy",
+                "state": "WAITING",
+                "reason": "by an operator",
+            }
+        ],
+        "status": "waiting",
+        "message": "waits for an operator to continue deploy",
         "retired_volumes": 1,
+        "quarantined": 0,
     },
     shapes.FailuresBody: {"service": "hello-world", "failures": [_VERDICT]},
     shapes.ExplanationBody: _EXPLANATION,

@@ -17,13 +17,8 @@ def health(view: View) -> tuple[int, HealthBody]:
     """
     asked = [str(each) for each in view.verdicts.values() if each.choice is Choice.ASK]
     errors = [error for plan in view.plans for error in plan.errors]
-    # A plan of the operator's own that nobody started, or that was paused, keeps nobody waiting.
-    unfinished = [
-        plan
-        for plan in view.plans
-        if plan.status is not Status.COMPLETE and (plan.name in BUILT_IN or not plan.interrupted)
-    ]
-    built_in = [plan for plan in unfinished if plan.name in BUILT_IN]
+    left = unfinished(view)
+    built_in = [plan for plan in left if plan.name in BUILT_IN]
     if errors:
         code, status, message = 500, "error", "; ".join(errors)
     elif view.uninstalling is not None and view.uninstalling.done:
@@ -36,16 +31,16 @@ def health(view: View) -> tuple[int, HealthBody]:
     elif view.disaster or asked:
         code, status = 207, "waiting"
         message = f"disaster: {view.disaster}" if view.disaster else asked[0]
-    elif delayed := _names(unfinished, Status.DELAYED):
+    elif delayed := _names(left, Status.DELAYED):
         code, status, message = 208, "delayed", f"waits after failures to go on with {delayed}"
-    elif waiting := _names(unfinished, Status.WAITING):
+    elif waiting := _names(left, Status.WAITING):
         code, status, message = 207, "waiting", f"waits for an operator to continue {waiting}"
     elif any(plan.name == DEPLOY for plan in built_in):
         code, status, message = 202, "deploying", "the deploy plan is under way"
     elif built_in:
         code, status, message = 203, "recovering", f"under way: {_names(built_in)}"
-    elif unfinished:
-        code, status, message = 200, "running", f"under way: {_names(unfinished)}"
+    elif left:
+        code, status, message = 200, "running", f"under way: {_names(left)}"
     else:
         code, status, message = 200, "running", "nothing is left to do"
     return code, {
@@ -55,6 +50,18 @@ def health(view: View) -> tuple[int, HealthBody]:
         "connected": view.connected,
         "plans": {plan.name: plan.status.value for plan in view.plans},
     }
+
+
+def unfinished(view: View) -> list[Plan]:
+    """The plans that are not done.
+
+    One of the operator's own that nobody started, or that was paused, keeps nobody waiting.
+    """
+    return [
+        plan
+        for plan in view.plans
+        if plan.status is not Status.COMPLETE and (plan.name in BUILT_IN or not plan.interrupted)
+    ]
 
 
 def _names(plans: list[Plan], status: Status | None = None) -> str:

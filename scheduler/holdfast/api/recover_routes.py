@@ -1,15 +1,19 @@
 """All that is broken, what would mend it, and the order to do that."""
 
+from collections.abc import Iterable, Iterator
+
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from holdfast.api import pods, shapes
 from holdfast.api.answers import BAD_REQUEST, REFUSED, UNANSWERED, Responses, as_json, ok, said
 from holdfast.api.bodies import json_body, json_of, texts_in
+from holdfast.api.health import health, unfinished
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.view import View
 from holdfast.plans.derive import RECOVERY
+from holdfast.plans.plan import Plan, Status, Step
 from holdfast.recovery.proposal import proposal
 
 _ACTIONS = json_body(
@@ -18,14 +22,53 @@ _ACTIONS = json_body(
     ["pod replace hello-1"],
 )
 
+_UNDER_WAY = (Status.IN_PROGRESS, Status.PREPARED, Status.STARTING, Status.STARTED)
+
 
 def recover_body(view: View) -> shapes.RecoverBody:
     actions = proposal(view.verdicts.values(), view.orders.get(RECOVERY))
+    _, healthy = health(view)
+    mended = {action.target for action in actions}
     return {
         **pods.failures_body(view),
         "actions": [{"action": action.name, "why": action.why} for action in actions],
+        "waiting": [each for each in _waiting(view) if each["name"] not in mended],
+        "status": healthy["status"],
+        "message": healthy["message"],
         "retired_volumes": sum(len(left.reservation.volumes) for left in view.retired.values()),
+        "quarantined": len(view.quarantined),
     }
+
+
+def _waiting(view: View) -> Iterator[shapes.WaitingBody]:
+    """The instances that do not wholly run, and the plans that do not go on."""
+    steps = [step for plan in unfinished(view) for step in _steps(plan)]
+    # What is being uninstalled is not meant to run: its plan tells all.
+    for name in pods.instance_names(view) if view.uninstalling is None else ():
+        state = pods.pod_state(view.pods.get(name))
+        if state is not pods.PodState.RUNNING:
+            verdict = view.verdicts.get(name)
+            why = (
+                verdict.reason
+                if verdict
+                else pods.explained(view, name) or _told(s for s in steps if s.pod == name)
+            )
+            yield {"kind": "pod", "name": name, "state": state.value, "reason": why}
+    for plan in unfinished(view):
+        if plan.status not in _UNDER_WAY:
+            why = "; ".join(plan.errors) or _told(_steps(plan))
+            yield {"kind": "plan", "name": plan.name, "state": plan.status.value, "reason": why}
+
+
+def _told(steps: Iterable[Step]) -> str:
+    """The first thing that a step says of what it waits for."""
+    return next((f"{step.name}: {step.message}" for step in steps if step.message), "")
+
+
+def _steps(plan: Plan) -> list[Step]:
+    return [
+        step for phase in plan.phases for step in phase.steps if step.status is not Status.COMPLETE
+    ]
 
 
 def add_recover(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:

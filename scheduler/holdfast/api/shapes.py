@@ -87,11 +87,28 @@ class ActionBody(TypedDict):
     why: str
 
 
+class WaitingBody(TypedDict):
+    """A pod instance or a plan that does not go on by an order of recovery: `kind` is `pod` or
+    `plan`, `state` its one word, `reason` why, as far as is known."""
+
+    kind: str
+    name: str
+    state: str
+    reason: str
+
+
 class RecoverBody(FailuresBody):
-    """`retired_volumes` is how many volumes are kept after their pod instance left them."""
+    """`waiting` is what is broken or waits, and no order of recovery mends; `status` and `message`
+    are those of the service's health. `retired_volumes` is how many volumes are kept after their
+    pod instance left them, `quarantined` how many things no record explains.
+    """
 
     actions: list[ActionBody]
+    waiting: list[WaitingBody]
+    status: str
+    message: str
     retired_volumes: int
+    quarantined: int
 
 
 class InstanceBody(TypedDict):

@@ -41,4 +41,4 @@ def recover(
             texts.append(replace_pod(ledger, action.target, new_id, now))
         else:
             texts.append(restart_pod(ledger, action.target, shortage))
-    return "; ".join(texts) or "nothing is broken"
+    return "; ".join(texts) or "there was nothing to order"

@@ -184,6 +184,19 @@ def well() -> View:
     )
 
 
+def all_well() -> View:
+    """All three members run, all plans are complete, and nothing is left over."""
+    view = well()
+    return replace(
+        view,
+        pods={**view.pods, "etcd-2": pod(2)},
+        retired={},
+        quarantined={},
+        plans=(plan("deploy", *3 * [Status.COMPLETE]), view.plans[1]),
+        explanations={},
+    )
+
+
 def with_certificates() -> View:
     """Of two members with certificates one has that of an authority that signs no more."""
     encryption = (TransportEncryptionSpec("tls", EncryptionType.TLS),)

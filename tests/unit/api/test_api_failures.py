@@ -8,11 +8,14 @@ from fastapi.testclient import TestClient
 from holdfast.api.app import create_app
 from holdfast.core.events import Verb
 from holdfast.core.view import View
+from holdfast.mesos.messages import TaskState
 from holdfast.plans.orders import Orders
+from holdfast.plans.plan import Phase, Plan, Status, Step
 from holdfast.recovery.decide import Choice, Verdict
 from holdfast.recovery.failure import Cause
+from holdfast.service.model import Strategy
 
-from .pictures import NOW, Source, well
+from .pictures import NOW, Source, all_well, backup, plan, pod, task, well
 
 
 def client(source: Source) -> TestClient:
@@ -73,6 +76,40 @@ def test_what_would_mend_it() -> None:
     assert body["disaster"] == "2 of 3 were lost"
     assert body["retired_volumes"] == 1
     assert client(Source()).get("/v1/recover").json()["actions"] == []
+
+
+def waiting(view: View) -> dict[str, tuple[str, str]]:
+    listed = client(Source(view)).get("/v1/recover").json()["waiting"]
+    return {each["name"]: (each["state"], each["reason"]) for each in listed}
+
+
+def test_what_no_order_mends_is_told_all_the_same() -> None:
+    assert waiting(all_well()) == {}
+    assert waiting(well()) == {"etcd-2": ("unplaced", "it waits until an offer fits")}
+    # What an order mends is not told twice.
+    assert list(waiting(failed())) == ["etcd-2"]
+    # A task that crashes again and again, beside one that runs.
+    pair = (task(), task(TaskState.FAILED, name="helper", id="h"))
+    step = Step("etcd-0:[helper]", "etcd-0", ("helper",), Status.DELAYED, "it waits 300 s")
+    delayed = Plan("recovery", Strategy.PARALLEL, (Phase("x", Strategy.PARALLEL, (step,)),))
+    view = all_well()
+    limping = replace(view, pods={**view.pods, "etcd-0": pod(0, *pair)}, plans=(delayed,))
+    assert waiting(limping) == {
+        "etcd-0": ("starting", "etcd-0:[helper]: it waits 300 s"),
+        "recovery": ("DELAYED", "etcd-0:[helper]: it waits 300 s"),
+    }
+    erring = replace(view, plans=(plan("deploy", Status.PENDING, errors=("no such pod",)),))
+    assert waiting(erring) == {"deploy": ("ERROR", "no such pod")}
+    # A plan of the operator's own that nobody started waits for nobody.
+    assert waiting(replace(view, plans=(backup(),))) == {}
+
+
+def test_what_becomes_of_agents_marked_gone_is_told() -> None:
+    why = "agent host-1 was marked gone"
+    verdict = Verdict("etcd-0", Choice.REPLACE, why, NOW, NOW, cause=Cause.MARKED_GONE)
+    pods = {**all_well().pods, "etcd-0": pod(0, task(TaskState.GONE_BY_OPERATOR))}
+    view = replace(all_well(), pods=pods, verdicts={"etcd-0": verdict})
+    assert waiting(view)["etcd-0"][1] == why
 
 
 def test_the_order_names_what_was_seen() -> None:

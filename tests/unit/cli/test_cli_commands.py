@@ -15,7 +15,17 @@ from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice, Verdict
 from holdfast.recovery.failure import Cause
 from tests.unit.api.many import FRAMEWORK, ManySource
-from tests.unit.api.pictures import Given, Source, answered, plan, pod, task, well
+from tests.unit.api.pictures import (
+    Given,
+    Source,
+    all_well,
+    answered,
+    canary,
+    plan,
+    pod,
+    task,
+    well,
+)
 from tests.unit.api.serving import serving
 
 Run = Callable[..., Result]
@@ -319,5 +329,20 @@ def test_recover_for_programs(run: Run, source: Source) -> None:
 
 
 def test_nothing_to_recover(run: Run, source: Source) -> None:
-    assert "Nothing is broken." in run("recover").stdout
+    source.view = all_well()
+    assert run("recover").stdout == "Nothing is broken.\n"
+    assert source.commands == []
+
+
+def test_what_waits_is_no_reason_to_say_that_all_is_well(run: Run, source: Source) -> None:
+    source.view = replace(well(), plans=(canary(),))
+    shown = run("recover").stdout
+    assert "Nothing is broken" not in shown
+    assert "Broken or waiting, nothing to order: see `holdfast explain NAME`" in shown
+    told = [line.split() for line in shown.splitlines()]
+    assert ["pod", "etcd-2", "unplaced", "it", "waits", "until", "an", "offer", "fits"] in told
+    assert ["plan", "deploy", "WAITING", "etcd-1:[member]:", "why"] in told
+    assert "2 things no record explains are kept: `holdfast orphans`." in shown
+    source.view = replace(all_well(), connected=False)
+    assert "Nothing to order. The service is disconnected" in run("recover").stdout
     assert source.commands == []
