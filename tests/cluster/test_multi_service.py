@@ -157,8 +157,8 @@ def test_what_one_service_has_is_no_orphan_of_another(
         assert host(scheduler, name).status_code == 200
     wait_well(scheduler, "one", "team__two")
     ids = {key: task_ids(scheduler, key) for key in ("one", "team__two")}
-    for key in ids:
-        items = scheduler.get(f"service/{key}/orphans")["items"]
+    for path in (*(f"service/{key}/orphans" for key in ids), "orphans"):
+        items = scheduler.get(path)["items"]
         assert {item["class"] for item in items} == {"explained"}, items
         shown = {item["name"] for item in items if item["kind"] == "task"}
         assert shown == {*ids["one"].values(), *ids["team__two"].values()}

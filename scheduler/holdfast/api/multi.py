@@ -33,6 +33,7 @@ from holdfast.api.event_routes import add_events
 from holdfast.api.health import health
 from holdfast.api.metrics import CONTENT_TYPE, Metrics
 from holdfast.api.multi_bodies import SERVICE_BODY, given_service
+from holdfast.api.multi_orphans import add_orphans_of_all
 from holdfast.api.multi_overview import add_overview
 from holdfast.api.names import Unknown
 from holdfast.api.orphan_routes import AskMaster, no_master
@@ -164,7 +165,7 @@ def create_multi_app(
 
     `ask_master`, `vitals` and `credentials` are those of `create_app`; roles hold for all services.
     """
-    app = framework_app(source, artifacts, framework, answer_seconds, vitals)
+    app = framework_app(source, artifacts, framework, answer_seconds, vitals, ask_master)
     one = open_app(
         ChosenService(source),
         {},
@@ -183,6 +184,7 @@ def framework_app(
     framework: Framework,
     answer_seconds: float,
     vitals: Callable[[], Vitals],
+    ask_master: AskMaster = no_master,
 ) -> FastAPI:
     """What is the framework's own, for whoever has found out who asks."""
     app = new_app(
@@ -196,6 +198,15 @@ def framework_app(
         router,
         lambda: source.view.services,
         lambda verb, host, name: source.command(verb, host, by=caller.get(), service=name),
+        answer_seconds,
+    )
+    add_orphans_of_all(
+        router,
+        lambda: source.view,
+        ask_master,
+        lambda verb, target, parameters, name: source.command(
+            verb, target, parameters=parameters, by=caller.get(), service=name
+        ),
         answer_seconds,
     )
     _add_monitoring(router, source, vitals)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -24,6 +24,7 @@ from holdfast.api.orphans import orphans_body, roles_of, silent_agents
 from holdfast.api.source import ServiceSource, ask
 from holdfast.core.events import Verb
 from holdfast.core.view import View
+from holdfast.engine import Answer
 from holdfast.mesos.inventory import Inventory, NoInventory
 
 AskMaster = Callable[[Collection[str]], Inventory]
@@ -32,6 +33,13 @@ AskMaster = Callable[[Collection[str]], Inventory]
 
 Views = Callable[[], Mapping[str, View]]
 """All services of a framework of many, by name; none for that of a single service."""
+
+Found = tuple[list[shapes.OrphanBody], list[str]]
+"""What the master has, and the agents that it tells nothing of."""
+
+Look = Callable[[], Awaitable[Found]]
+Order = Callable[[Verb, str, Mapping[str, str] | None], Awaitable[Answer]]
+"""What is to be done, with what of that name, and the parameters."""
 
 
 def no_master(roles: Collection[str]) -> Inventory:
@@ -55,6 +63,15 @@ _NAMES = json_body(
 )
 
 
+async def told_by(ask_master: AskMaster, roles: Collection[str]) -> Inventory:
+    """What the master has; raises HTTPException when it does not tell."""
+    try:
+        return await asyncio.to_thread(ask_master, roles)
+    except NoInventory as problem:
+        text = f"The Mesos master did not tell what it has: {problem}. Nothing was changed."
+        raise HTTPException(503, text) from problem
+
+
 def add_orphans(
     router: APIRouter,
     source: ServiceSource,
@@ -62,18 +79,24 @@ def add_orphans(
     services: Views,
     answer_seconds: float,
 ) -> None:
-    async def look() -> tuple[list[shapes.OrphanBody], list[str]]:
-        try:
-            inventory = await asyncio.to_thread(ask_master, roles_of(source.view))
-        except NoInventory as problem:
-            text = f"The Mesos master did not tell what it has: {problem}. Nothing was changed."
-            raise HTTPException(503, text) from problem
+    """Those of one service."""
+
+    async def look() -> Found:
+        inventory = await told_by(ask_master, roles_of(source.view))
         # What was launched before the master told is in the records of now.
         view = source.view
         others = {name: each for name, each in services().items() if name != view.service.name}
         items = orphans_body(view, others, inventory, time.time())
         return items, silent_agents(view, inventory)
 
+    async def order(verb: Verb, target: str, parameters: Mapping[str, str] | None) -> Answer:
+        return await ask(source, verb, target, answer_seconds, parameters=parameters)
+
+    add_orphan_routes(router, look, order)
+
+
+def add_orphan_routes(router: APIRouter, look: Look, order: Order) -> None:
+    """`look` asks the master, `order` hands in an order for one of what was found."""
     shown: Responses = {200: ok(shapes.OrphansBody), 503: _UNTOLD}
 
     @router.get("/orphans", tags=["volumes"], responses=shown)
@@ -112,11 +135,9 @@ def add_orphans(
             item = known[name]
             if item["kind"] == "task":
                 parameters = {"agent": item["agent_id"]}
-                answer = await ask(
-                    source, Verb.ORPHANS_KILL, name, answer_seconds, parameters=parameters
-                )
+                answer = await order(Verb.ORPHANS_KILL, name, parameters)
             else:
-                answer = await ask(source, Verb.VOLUMES_DESTROY, name, answer_seconds)
+                answer = await order(Verb.VOLUMES_DESTROY, name, None)
             if answer.status != 200:
                 return as_json(answer.body, answer.status)
             answers.append({"message": answer.body["message"]})

@@ -52,9 +52,33 @@ def orphans_body(
     found = [_held_body(view, owners, item, now) for item in inventory.held]
     ours = set(roles_of(view))
     found += [
-        _running_body(view, users, item, now)
+        _running_body(view.framework_id, users, item, now)
         for item in inventory.running
         if item.framework_id == view.framework_id or item.roles & ours
+    ]
+    return found
+
+
+def orphans_of_all(
+    views: Mapping[str, View], framework_id: str | None, inventory: Inventory, now: float
+) -> list[OrphanBody]:
+    """The same of all services of a framework, by name, each of which has roles of its own."""
+    owners: dict[str, tuple[str, str]] = {}
+    users: dict[tuple[str, str], str] = {}
+    by_role: dict[str, View] = {}
+    for name, view in views.items():
+        owners |= _owners(view, f" of {name}")
+        users |= _users(view, f" of {name}")
+        by_role |= dict.fromkeys(roles_of(view), view)
+    found = [
+        _held_body(by_role[item.resource.role], owners, item, now)
+        for item in inventory.held
+        if item.resource.role in by_role  # a service may have gone meanwhile
+    ]
+    found += [
+        _running_body(framework_id, users, item, now)
+        for item in inventory.running
+        if item.framework_id == framework_id or item.roles & by_role.keys()
     ]
     return found
 
@@ -131,10 +155,10 @@ def _held_body(
 
 
 def _running_body(
-    view: View, users: dict[tuple[str, str], str], item: Running, now: float
+    framework_id: str | None, users: dict[tuple[str, str], str], item: Running, now: float
 ) -> OrphanBody:
     pod = users.get((item.kind, item.id))
-    ours = item.framework_id == view.framework_id
+    ours = item.framework_id == framework_id
     if ours and pod is not None:
         kind, hint = OrphanClass.EXPLAINED, f"runs for {pod}"
     elif ours:

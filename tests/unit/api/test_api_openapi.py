@@ -135,6 +135,8 @@ def test_the_paths_of_a_framework_are_there() -> None:
         "POST /v1/multi/{name}",
         "DELETE /v1/multi/{name}",
         "GET /v1/state/frameworkId",
+        "GET /v1/orphans",
+        "POST /v1/orphans/apply",
     }
 
 

@@ -149,6 +149,40 @@ def test_what_other_services_of_the_framework_have_is_no_orphan() -> None:
     assert not source.commands
 
 
+def test_all_services_of_a_framework_are_asked_about_at_once() -> None:
+    """What none explains goes, as ordered, to the service that keeps it; others stay explained."""
+    held = HELD.reservation
+    assert held
+    kept_by = {"r-old/cpus@agent-7": kept("r-old/cpus@agent-7", "cpus")}
+    spec = replace(SERVICE, name="idle")
+    idle = replace(VIEW, service=spec, configs={"c": spec}, pods={}, retired={}, quarantined={})
+    views = {"idle": idle, SERVICE.name: replace(VIEW, quarantined=kept_by)}
+    source = ManySource(view=replace(ManySource().view, services=views))
+    asked: list[Collection[str]] = []
+
+    def ask(roles: Collection[str]) -> Inventory:
+        asked.append(roles)
+        return parse_state(STATE, frozenset(roles))
+
+    client = TestClient(create_multi_app(source, {}, FRAMEWORK, ask_master=ask))
+    body = client.get("/v1/orphans").json()
+    assert set(asked[0]) == {ROLE, "idle-role"}
+    assert "host-8" in body["silent"]
+    items = {item["name"]: item for item in body["items"]}
+    assert items[HELD.tasks[0].id]["pod"].endswith(f" of {SERVICE.name}")
+    assert items[HELD.tasks[0].id]["class"] == "explained"
+    free = {name for name, item in items.items() if item["applicable"]}
+    assert free == {"r-old/cpus@agent-7", "lost"}
+    refused = client.post("/v1/orphans/apply", json={"names": ["lost", HELD.tasks[0].id]})
+    assert refused.status_code == 409
+    assert not source.commands
+    answer = client.post("/v1/orphans/apply", json={"names": ["r-old/cpus@agent-7"]})
+    assert answer.status_code == 200, answer.text
+    assert [(c.verb, c.target) for c in source.commands] == [
+        (Verb.VOLUMES_DESTROY, "r-old/cpus@agent-7")
+    ]
+
+
 def test_named_ones_become_orders(client: TestClient, source: Source) -> None:
     names = ["r-old/cpus@agent-7", "lost", "v-foreign"]
     answer = client.post("/v1/orphans/apply", json={"names": names})
