@@ -1,8 +1,9 @@
 """`holdfast-scheduler` that kills itself between two steps, for tests.
 
-`python -m tests.cluster.dying_scheduler ARMED N ...` is killed at the Nth boundary that is passed
-while the file ARMED exists. Boundaries are before and after each commit to the store, each call to
-the master, and each acknowledgement. The rest are the scheduler's own arguments.
+`python -m tests.cluster.dying_scheduler ARMED ...` is killed at the Nth boundary that is passed
+while the file ARMED exists, which has N in it. Boundaries are before and after each commit to the
+store, each call to the master, and each acknowledgement. The rest are the scheduler's own
+arguments.
 """
 
 import os
@@ -18,20 +19,34 @@ from holdfast.engine import Calls
 from holdfast.mesos.channel import CallResult
 from holdfast.state.store import Record, Store, Writes
 
+DIES = "\ndies "
+"""What is in the log of one that was killed so."""
+
+
+def arm(file: Path, number: int) -> None:
+    """Have those that read the file die at that boundary from now on: it never is half written."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(str(number))
+    fresh.replace(file)
+
 
 class Countdown:
-    """Kills the process when it was called `left` times."""
+    """Kills the process when it was called as often as the file says, since that is there."""
 
-    def __init__(self, armed: Path, left: int) -> None:
+    def __init__(self, armed: Path) -> None:
         self._armed = armed
-        self._left = left
+        self._passed = 0
 
     def __call__(self, where: str) -> None:
-        if self._armed.exists():
-            self._left -= 1
-            if self._left == 0:
-                os.write(2, f"dies {where}\n".encode())
-                os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            number = int(self._armed.read_text())
+        except FileNotFoundError:
+            self._passed = 0
+            return
+        self._passed += 1
+        if self._passed == number:
+            os.write(2, f"dies {where}\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class DyingStore:
@@ -82,8 +97,7 @@ class DyingLink:
 
 def main() -> None:
     """Run the scheduler with an engine whose store and calls have boundaries."""
-    armed, number = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
-    boundary = Countdown(armed, number)
+    boundary = Countdown(Path(sys.argv.pop(1)))
 
     class DyingEngine(product.Engine[Any]):
         def __init__(self, core: Any, store: Store, link: Calls, *rest: Any, **more: Any) -> None:

@@ -23,14 +23,12 @@ from tests.cluster.data_service import (
     place,
     volume_states,
 )
+from tests.cluster.dying_scheduler import DIES, arm
 from tests.cluster.running_service import EXIT_LEADERSHIP_LOST, Scheduler, wait_until
 
 AT_ONCE = 4
 PATIENCE_SECONDS = 120.0
-DIES = "\ndies "
 SPEC = ClusterSpec(agents=2, ping_timeout_seconds=1)
-LATE = 10_000
-"""A boundary that is never reached."""
 
 
 class Trial:
@@ -43,12 +41,9 @@ class Trial:
         self.armed = folder / "armed"
         svc_yml = folder / "svc.yml"
         svc_yml.write_text(definition(1, name=self.name))
-        self.scheduler = Scheduler(cluster, svc_yml, folder, port=8100 + lane)
-        self.at(number)
-
-    def at(self, number: int) -> None:
-        """The boundary at which the next process dies."""
-        self.scheduler.program = ("tests.cluster.dying_scheduler", str(self.armed), str(number))
+        program = ("tests.cluster.dying_scheduler", str(self.armed))
+        self.scheduler = Scheduler(cluster, svc_yml, folder, port=8100 + lane, program=program)
+        self.number = number
 
     @property
     def deaths(self) -> int:
@@ -71,7 +66,7 @@ class Trial:
         if self.scheduler.has_ended:
             # On a busy machine it may miss its ZooKeeper session instead.
             assert self.scheduler.exit_code() in (-signal.SIGKILL, EXIT_LEADERSHIP_LOST)
-            self.at(LATE)
+            self.armed.unlink(missing_ok=True)  # one dies in a stage, not all
             self.scheduler.start()
         try:
             return self.scheduler.is_well()
@@ -91,21 +86,20 @@ class Trial:
 
     def deploy(self) -> bool:
         """Whether the scheduler died on the way to a deployed service."""
-        self.armed.touch()
+        arm(self.armed, self.number)
         self.scheduler.start()
         self.run_on()
         now = self.check()
         assert now.starts == [now.task_id], "it was started once, whatever happened"
         return self.deaths > 0
 
-    def replace(self, number: int) -> bool:
+    def replace(self) -> bool:
         """Whether the scheduler died on the way to a replaced instance."""
-        self.scheduler.end()
-        self.at(number)
+        self.scheduler.end()  # the next one begins to count anew
         self.scheduler.start()
         self.run_on()
         former, deaths = self.place(), self.deaths
-        self.armed.touch()
+        arm(self.armed, self.number)
         self._order()
         self.run_on()
         if self.place().volume == former.volume:
@@ -137,7 +131,7 @@ def trials(cluster: Cluster, folder: Path, numbers: Sequence[int]) -> list[tuple
         for number in numbers[lane::AT_ONCE]:
             trial = Trial(cluster, folder, number, lane)
             try:
-                results.append((number, (trial.deploy(), trial.replace(number))))
+                results.append((number, (trial.deploy(), trial.replace())))
             except (AssertionError, requests.RequestException) as error:
                 log = trial.scheduler.log[-5000:]
                 raise AssertionError(f"boundary {number}: {error!r}\n{log}") from error

@@ -1,9 +1,10 @@
 """`holdfast-scheduler` on a machine whose clock is set while it runs, for tests.
 
-`python -m tests.cluster.stepped_clock FILE ...` adds the seconds in FILE to the clock. All other
-arguments are the scheduler's own.
+`python -m tests.cluster.stepped_clock FILE MODULE ...` adds the seconds in FILE to what `time.time`
+says in that process, and runs MODULE, as holdfast.main; the rest are its arguments.
 """
 
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -18,11 +19,9 @@ def set_ahead(file: Path, seconds: float) -> None:
 
 def main() -> None:
     """Step this process' wall clock, before any module of the scheduler has looked at it."""
-    file, right = Path(sys.argv.pop(1)), time.time
+    file, right, module = Path(sys.argv.pop(1)), time.time, sys.argv.pop(1)
     time.time = lambda: right() + float(file.read_text())
-    from holdfast import main as program
-
-    program.main()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_a_clock_that_is_set_changes_no_time_out(
     svc_yml, offset = tmp_path / "svc.yml", tmp_path / "offset"
     svc_yml.write_text(definition(2, POLICY))
     set_ahead(offset, 0)
-    program = ("tests.cluster.stepped_clock", str(offset))
+    program = ("tests.cluster.stepped_clock", str(offset), "holdfast.main")
     with Scheduler(cluster, svc_yml, tmp_path, program=program).start() as service:
         service.wait_well()
         lost, other = place(service, "node-0"), place(service, "node-1")

@@ -387,6 +387,25 @@ def test_the_watch_tells_what_it_sees_and_that_it_broke(
     ]
 
 
+@pytest.mark.usefixtures("run")
+def test_each_act_is_played_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rounds: list[list[Act]] = []
+
+    def play(_folder: Path, chosen: Iterator[list[Act]], *_: object) -> int:
+        rounds.extend(chosen)
+        return 0
+
+    monkeypatch.setattr(soak, "_run", play)
+    result = CliRunner().invoke(soak.main, ["--each-once", "--logs", str(tmp_path / "logs")])
+    assert result.exit_code == 0, result.output
+    assert rounds == [[act] for act in soak.ACTS]
+
+
+def test_no_two_acts_have_one_name() -> None:
+    names = [act.name for act in soak.ACTS]
+    assert len(set(names)) == len(names)
+
+
 def test_the_watch_sees_too_many_that_are_taken_down(stage: Stage) -> None:
     assert ground_module.too_many_down(stage.ground) == []
     for name in ("node-0", "node-2"):

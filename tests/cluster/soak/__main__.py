@@ -1,12 +1,15 @@
 """`python -m tests.cluster.soak`: faults and orders at random on a real cluster."""
 
 import json
+import math
 import signal
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -38,9 +41,15 @@ ACTS = (*FAULTS, *ORDERS)
 @click.option("--acts", "most", type=int, help="Begin no round after so many faults and orders.")
 @click.option("--seed", type=int, help="Of the choice of acts; a run prints its own.")
 @click.option("--only", help="Only acts with this in their name.")
+@click.option("--each-once", is_flag=True, help="Each act once, one after the other.")
 @click.option("--logs", type=click.Path(path_type=Path), help="Directory for logs, kept.")
 def main(
-    minutes: float, most: int | None, seed: int | None, only: str | None, logs: Path | None
+    minutes: float,
+    most: int | None,
+    seed: int | None,
+    only: str | None,
+    each_once: bool,
+    logs: Path | None,
 ) -> NoReturn:
     """Let everything beneath etcd and Redis fail, and check that no acknowledged write is lost."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -52,16 +61,23 @@ def main(
     if not acts:
         raise click.BadParameter(f"none of {[act.name for act in ACTS]}", param_hint="--only")
     say(f"seed {seed}, logs in {folder}")
-    sys.exit(_run(folder, acts, Random(seed), time.monotonic() + 60 * minutes, most))
+    rounds = iter([act] for act in acts) if each_once else repeat(acts)
+    end = math.inf if each_once else time.monotonic() + 60 * minutes
+    sys.exit(_run(folder, rounds, Random(seed), end, most))
 
 
-def _run(folder: Path, acts: list[Act], rng: Random, end: float, most: int | None) -> int:
+def _run(
+    folder: Path, rounds: Iterator[list[Act]], rng: Random, end: float, most: int | None
+) -> int:
+    """`rounds` are the acts that each round chooses from, until there is none or it is late."""
     tally = Tally()
     with ground(folder, say, WRITER_PAUSE_SECONDS) as all_:
         say("deployed; writers run")
         failure: BaseException | None = None
         try:
-            while time.monotonic() < end and (most is None or tally.acts.total() < most):
+            for acts in rounds:
+                if time.monotonic() > end or (most is not None and tally.acts.total() >= most):
+                    break
                 _round(all_, acts, rng, tally)
             for service in all_.services:
                 invariants.idle(service.schedulers[service.leader() or 0])

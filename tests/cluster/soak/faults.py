@@ -8,14 +8,17 @@ from typing import Final
 
 from holdfast_playground import faults, processes
 from holdfast_playground.errors import PlaygroundError
+from tests.cluster.dying_scheduler import DIES, arm
 from tests.cluster.running_service import SESSION_SECONDS
 from tests.cluster.soak.acts import Act, Begun, Layer
-from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service
+from tests.cluster.soak.ground import AGENTS, ETCD_AGENTS, MEMBERS, SPEC, Ground, Service, armed
 from tests.cluster.stepped_clock import set_ahead
 
 UNREACHABLE_SECONDS: Final = SPEC.ping_timeout_seconds * (SPEC.max_ping_timeouts + 1) + 1.0
 SHORT: Final = (0.0, 3.0)
 HOURS: Final = 7200.0
+BOUNDARIES: Final = 24
+"""As many as a replacement has at most (docs/testing.md)."""
 
 
 def _short(rng: Random) -> float:
@@ -129,6 +132,22 @@ def agent_forgets_all(ground: Ground, rng: Random) -> Begun:
         f"agent-{agent} with {members or 'nothing'}",
         order=lambda: _replace_lost(ground, members),
     )
+
+
+def scheduler_dies_replacing(ground: Ground, rng: Random) -> Begun:
+    """Between two steps of the replacement of a member, which goes on without it."""
+    member, number, hold = rng.choice(MEMBERS), rng.randint(1, BOUNDARIES), rng.uniform(4, 8)
+    scheduler = ground.etcd.schedulers[ground.etcd.leader() or 0]
+    before = scheduler.log.count(DIES)
+    arm(armed(scheduler), number)
+    said = ground.etcd.order(f"pod/{member}/replace")
+
+    def disarm() -> None:
+        armed(scheduler).unlink()
+        times = scheduler.log.count(DIES) - before
+        ground.say(f"     it died {times} times at boundary {number}")
+
+    return Begun(f"of {member} at boundary {number}: {said}", hold, disarm)
 
 
 # Tasks ---------------------------------------------------------------------------------------
@@ -314,6 +333,7 @@ FAULTS: Final = (
     Act("an agent forgets its id", Layer.IDENTITY, agent_forgets_its_id, 1),
     Act("lose a machine with its disk", Layer.DATA, machine_lost, 2),
     Act("an agent forgets all", Layer.DATA, agent_forgets_all, 1),
+    Act("kill a scheduler in a replacement", Layer.DATA, scheduler_dies_replacing, 3),
     Act("kill a task", Layer.TASK, task_killed, 3),
     Act("freeze a task", Layer.TASK, task_frozen),
     Act("kill an executor", Layer.TASK, executor_killed, 3),

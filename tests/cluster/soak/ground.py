@@ -349,8 +349,17 @@ def _scheduler(cluster: Cluster, name: str, folder: Path, **more: Any) -> Schedu
     logs.mkdir()
     clock = folder / f"{name}-clock"
     set_ahead(clock, 0)
-    program = ("tests.cluster.stepped_clock", str(clock))
-    return Scheduler(cluster, SERVICES / name / "svc.yml", logs, program=program, **more)
+    made = Scheduler(cluster, SERVICES / name / "svc.yml", logs, **more)
+    made.program = (
+        *("tests.cluster.stepped_clock", str(clock)),
+        *("tests.cluster.dying_scheduler", str(armed(made))),
+    )
+    return made
+
+
+def armed(scheduler: Scheduler) -> Path:
+    """The file that has one of the soak's schedulers die at a boundary between two steps."""
+    return scheduler.log_file.with_suffix(".armed")
 
 
 def _etcd(ips: Mapping[int, str]) -> dict[str, str]:
