@@ -7,6 +7,7 @@ I4  Every reservation of the framework is explained by a record, or shown as qua
 I5  No operation on a reachable agent stays without an outcome.
 I6  No more of a pod are being stopped than `max-unavailable`, unless by force. `taken_down` tells
     those from all that are down by our doing, which takes looks all the time, as in the soak.
+I7  No two instances of a pod are on one agent, if each is to have a host of its own.
 I10 With nothing to do no offers are asked for; only told by `idle`, since that takes its time.
 
 Without a scheduler that answers, as a test may want it, nobody knows the orders, and only I2 is
@@ -154,6 +155,7 @@ def _asked(service: Service, volumes: Volumes, framework_id: str) -> Iterator[st
     for base in bases(service):
         yield from _unexplained(service, base)
         yield from _stopping(service, base)
+        yield from _together(service, base)
     yield from _pending(service.cluster, framework_id)
 
 
@@ -276,6 +278,25 @@ def _stopping(service: Service, base: str) -> list[str]:
     if "pods" not in target or any(event["at"] > lately for event in forced(commands)):
         return []
     return stopping(target, status)
+
+
+def _together(service: Service, base: str) -> Iterator[str]:
+    target = service.get(f"{base}configurations/target")
+    pods = service.get(f"{base}pod/status").get("pods", [])
+    apart = {
+        pod["type"]: pod["count"]
+        for pod in target.get("pods", [])
+        if any((c["field"], c["operator"]) == ("hostname", "UNIQUE") for c in pod["placement"])
+    }
+    for pod in pods:
+        on: dict[str, list[str]] = defaultdict(list)
+        for one in pod["instances"]:
+            wanted = int(one["name"].rpartition("-")[2]) < apart.get(pod["name"], 0)
+            if wanted and one["agent"] is not None:
+                on[one["agent"]].append(one["name"])
+        for agent, names in on.items():
+            if len(names) > 1:
+                yield f"I7: {names} are on {agent}, and each is to have a host of its own"
 
 
 def _master(

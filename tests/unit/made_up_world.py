@@ -133,13 +133,15 @@ def where_all_is_well(folder: Path) -> Iterator[World]:
         {
             "name": f"node-{number}",
             "state": "running",
+            "agent": f"10.0.0.{number + 1}",
             "decision": None,
             "reason": None,
             "tasks": [{"name": f"node-{number}-server", "id": f"t{number}", "status": "RUNNING"}],
         }
         for number in range(3)
     ]
-    pod = {"type": "node", "count": 3, "max_unavailable": 1}
+    unique = {"field": "hostname", "operator": "UNIQUE", "parameter": ""}
+    pod = {"type": "node", "count": 3, "max_unavailable": 1, "placement": [unique]}
     bodies = {
         "/frameworks": {"frameworks": [framework(OWN), framework("5d8b3a1e-0001", "another")]},
         "/slaves": {"slaves": agents},

@@ -131,6 +131,29 @@ def test_by_force_more_may_be_stopped_for_a_while(world: World) -> None:
     assert fault.startswith("I6: ['node-0', 'node-1'] are being stopped at once")
 
 
+def test_two_on_one_agent_that_are_to_be_apart_are_found(world: World) -> None:
+    world.instance("node-2")["agent"] = world.instance("node-0")["agent"]
+    (fault,) = world.look()
+    assert fault == (
+        "I7: ['node-0', 'node-2'] are on 10.0.0.1, and each is to have a host of its own"
+    )
+
+
+def test_two_may_be_on_one_agent_or_on_none(world: World) -> None:
+    """Where nothing else is asked for; and what is to go may be where it is."""
+    for name in ("node-0", "node-1"):
+        world.instance(name)["agent"] = None
+    assert world.look() == []
+    world.instance("node-1")["agent"] = world.instance("node-2")["agent"]
+    spec = world.bodies["/v1/configurations/target"]["pods"][0]
+    spec["count"] = 2
+    assert world.look() == []
+    spec["count"] = 3
+    assert world.look() != []
+    spec["placement"][0]["operator"] = "GROUP_BY"
+    assert world.look() == []
+
+
 def test_what_goes_on_being_violated_fails_a_test_and_what_is_mended_does_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
