@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast_playground import faults, processes
+from holdfast_playground import faults, network, processes
 from holdfast_playground.cluster import Cluster, ClusterSpec, running
 from holdfast_playground.errors import PlaygroundError
 from tests.cluster.data_service import (
@@ -30,7 +30,14 @@ from tests.cluster.running_service import (
     wait_until,
 )
 
-SPEC = ClusterSpec(agents=4, masters=2, ping_timeout_seconds=1, max_ping_timeouts=4)
+SPEC = ClusterSpec(
+    agents=4,
+    masters=2,
+    ping_timeout_seconds=1,
+    max_ping_timeouts=4,
+    network_namespaces=network.obstacle() is None,
+)
+"""Each agent in a network of its own, where that can be: machines are told apart by more."""
 
 
 @pytest.fixture(scope="module")
