@@ -10,7 +10,7 @@ from holdfast.core import events as ev
 from holdfast.core.core import Core
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.startup import open_ledger
-from holdfast.mesos.messages import MasterInfo, Offer, TaskState, TaskStatus
+from holdfast.mesos.messages import MasterInfo, Offer, OperationStatus, TaskState, TaskStatus
 from holdfast.plans.plan import Status
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
@@ -474,3 +474,14 @@ def test_a_task_that_stages_for_long_is_asked_about_now_and_then() -> None:
         answer = TaskStatus(running.info["task_id"]["value"], TaskState.STAGING)
         world.step(ev.StatusReceived(answer))
     assert 2 <= asked <= 4
+
+
+def test_the_status_of_an_operation_is_acknowledged_if_it_wants_to_be() -> None:
+    driver = Driver(service(1))
+    driver.subscribe()
+    silent = OperationStatus("op-1", "OPERATION_FINISHED", agent_id="agent-1")
+    assert of(ef.AcknowledgeOperation, driver(ev.OperationStatusReceived(silent))) == []
+    asking = OperationStatus("op-1", "OPERATION_FAILED", "uuid", "agent-1", "provider")
+    assert of(ef.AcknowledgeOperation, driver(ev.OperationStatusReceived(asking))) == [
+        ef.AcknowledgeOperation("op-1", "uuid", "agent-1", "provider")
+    ]
