@@ -16,6 +16,9 @@ from tests.simulation.clock import START, Clock
 from tests.simulation.machine import Executor, Task, Updates, Volume, label_of
 from tests.simulation.resources import Bag, Json
 
+REGION, ABROAD = "here", "there"
+"""The region of the masters and of most machines, and that of the others."""
+
 UNABLE = AgentFeatures(
     "linux", frozenset({"filesystem/linux"}), frozenset(), has_cni=False, version=(1, 11, 0)
 )
@@ -51,11 +54,18 @@ class Agent:
     """One machine. `session` is 0 while the master and the agent hold no connection."""
 
     def __init__(
-        self, number: int, clock: Clock, watch: Watch, log: Callable[[str], None], zone: str
+        self,
+        number: int,
+        clock: Clock,
+        watch: Watch,
+        log: Callable[[str], None],
+        zone: str,
+        region: str = REGION,
     ) -> None:
         self.number = number
         self.hostname = f"host-{number}"
         self.zone = zone
+        self.region = region
         self.id = f"agent-{number}"
         # One of three is not set up for everything.
         self.features = ABLE if number % 3 else UNABLE

@@ -10,6 +10,7 @@ from tests.simulation.answer_judge import AnswerJudge
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator, DisruptionJudge
 from tests.simulation.machine import Executor, Task, Volume, label_of
+from tests.simulation.placement_judge import PlacementJudge
 from tests.simulation.plan_judge import PlanJudge
 from tests.simulation.recovery_judge import RecoveryJudge
 from tests.simulation.registry import Known
@@ -62,6 +63,7 @@ class Judge:
             lambda: clock.now,
         )
         self.rooms = RoomJudge(self._configs, lambda: self.schedulers[-1], self.violate)
+        self.placement = PlacementJudge(lambda: self.agents, self.violate)
         self.answers = AnswerJudge(
             records,
             self.plans.pods,
@@ -78,6 +80,7 @@ class Judge:
         for pod in self._owned.keys() - wanted:
             self.replaced[pod] = self._clock.now
         self._target = self.recovery.target = self.disruptions.target = spec
+        self.placement.target = spec
 
     def violate(self, invariant: str, text: str) -> None:
         self._log(f"VIOLATION {invariant}: {text}")
@@ -85,6 +88,7 @@ class Judge:
 
     def _stored(self, writes: Writes) -> None:
         self.recovery.stored(writes)
+        self.placement.stored(writes)
         self.rooms.stored(self.plans.pods, writes)
         self.plans.stored(writes)
         self.disruptions.stored(writes)

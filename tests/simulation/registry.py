@@ -7,8 +7,6 @@ from tests.simulation import resources
 from tests.simulation.agent import Agent
 from tests.simulation.resources import Bag, Json
 
-REGION = "here"
-
 
 @dataclass(slots=True)
 class MasterTask:
@@ -75,7 +73,9 @@ def offer_message(
         "hostname": agent.hostname,
         "allocation_info": {"role": role},
         "url": {"scheme": "http", "address": {"ip": f"10.0.0.{agent.number}", "port": 5051}},
-        "domain": {"fault_domain": {"region": {"name": REGION}, "zone": {"name": agent.zone}}},
+        "domain": {
+            "fault_domain": {"region": {"name": agent.region}, "zone": {"name": agent.zone}}
+        },
         "resources": resources.messages(what, role),
     }
 

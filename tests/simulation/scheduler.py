@@ -17,10 +17,10 @@ from holdfast.mesos.parse import parse_inverse_offers, parse_offer, parse_task_s
 from holdfast.service.model import ServiceSpec
 from holdfast.state.memory import MemoryStore
 from holdfast.state.store import LAST_RECORD, Fenced, LeadershipLost, StoreUnavailable, Writes
+from tests.simulation.agent import REGION
 from tests.simulation.clock import START, Clock
 from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.mesos import Master
-from tests.simulation.registry import REGION
 
 SETTINGS = LaunchSettings("http://scheduler/executor.pyz", "scheduler", 8080)
 SILENCE_SECONDS = 75.0

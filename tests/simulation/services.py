@@ -27,6 +27,7 @@ from holdfast.service.model import (
 from tests.definitions import definition
 
 UNIQUE_HOST = Constraint("hostname", Operator.UNIQUE)
+THREE_PER_ZONE = Constraint("@zone", Operator.MAX_PER, "3")
 SERIAL, PARALLEL = Strategy.SERIAL, Strategy.PARALLEL
 
 
@@ -66,8 +67,8 @@ def serial() -> ServiceSpec:
 
 
 def parallel() -> ServiceSpec:
-    """Five instances at once, with ports as they come."""
-    pod = PodSpec("web", 5, (_task("node", port=0),))
+    """Five instances at once, with ports as they come, and no more than three in a zone."""
+    pod = PodSpec("web", 5, (_task("node", port=0),), placement=(THREE_PER_ZONE,))
     return _service((pod,), (PARALLEL,))
 
 

@@ -34,13 +34,13 @@ from holdfast.core.withdrawal import Withdrawals
 from holdfast.engine import Engine
 from holdfast.mesos.messages import Resource
 from holdfast.placement import difference, evaluate
-from holdfast.placement.constraints import Refusal
+from holdfast.placement.constraints import Refusal, first_refusal
 from holdfast.placement.evaluate import Placement, join, resume
 from holdfast.placement.pool import AgentPool
 from holdfast.plans import derive, goals, plan, progress
 from holdfast.plans.orders import Canary
 from holdfast.records import Pod, Reservation, Volume
-from holdfast.service.model import PodSpec
+from holdfast.service.model import Constraint, PodSpec
 from tests.simulation.run import run
 from tests.simulation.scheduler import FencedStore
 
@@ -94,6 +94,21 @@ def takes_what_is_labelled_for_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(difference._Difference, "reserved_volume", reserved_volume)
     patch.setattr(allocation, "present", lambda held, pool: bool(pool.reserved))
     patch.setattr(evaluate, "missing_parts", lambda held, pool: [])
+
+
+def _ignores(patch: pytest.MonkeyPatch, field: str) -> None:
+    def refusal(constraints: Iterable[Constraint], *places: Any) -> Refusal | None:
+        return first_refusal([c for c in constraints if c.field != field], *places)
+
+    patch.setattr(evaluate, "first_refusal", refusal)
+
+
+def ignores_unique_hosts(patch: pytest.MonkeyPatch) -> None:
+    _ignores(patch, "hostname")
+
+
+def ignores_zones(patch: pytest.MonkeyPatch) -> None:
+    _ignores(patch, "@zone")
 
 
 def gives_up_places_with_data(patch: pytest.MonkeyPatch) -> None:
@@ -270,6 +285,9 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (asks_but_once, {"I5"}, 0, None),
     (starts_beside_its_predecessor, {"I2"}, 30, None),
     (makes_missing_volumes_anew, {"I2", "I3", "REFUSED"}, 0, None),
+    (ignores_unique_hosts, {"I7"}, 0, None),
+    (ignores_zones, {"I7"}, 0, None),
+    (ignores_zones, {"I7"}, 0, "cassandra"),
     (gives_up_places_with_data, {"I2", "I3"}, 0, None),
     (destroys_what_nobody_named, {"I3"}, 0, None),
     (frees_nothing, {"I4"}, 0, None),
@@ -298,7 +316,7 @@ it is seen, and the service if it needs one. The first five are looked for from 
 @pytest.mark.parametrize(
     ("plant", "invariants", "first", "service"),
     PLANTED,
-    ids=[plant.__name__ for plant, *_ in PLANTED],
+    ids=[f"{plant.__name__} {service or ''}".strip() for plant, *_, service in PLANTED],
 )
 def test_planted_bug_is_found(
     plant: Plant,
