@@ -53,7 +53,10 @@ def run(
     service = service or service_of(seed)
     chosen = tuple(plan(seed) if faults is None else faults)
     with quiet():
-        world = ManyWorld(seed) if service == MANY else World(seed, _spec(service, seed))
+        if service == MANY:
+            world: World = ManyWorld(seed)
+        else:  # each fifth has a machine in another region, which no service may use
+            world = World(seed, _spec(service, seed), abroad=seed % 5 == 1)
         for fault in chosen:
             world.clock.at(fault.at, lambda fault=fault: _do(world, fault))  # type: ignore[misc]
         end = (chosen[-1].at if chosen else 0.0) + wait

@@ -111,6 +111,10 @@ def ignores_zones(patch: pytest.MonkeyPatch) -> None:
     _ignores(patch, "@zone")
 
 
+def goes_abroad(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evaluate, "_other_region", lambda pod, pool, home: None)
+
+
 def gives_up_places_with_data(patch: pytest.MonkeyPatch) -> None:
     def abandoned(self: allocation.Allocation, pod: Pod, *others: Any) -> bool:
         if not all(task.dead for task in pod.tasks):
@@ -288,6 +292,7 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (ignores_unique_hosts, {"I7"}, 0, None),
     (ignores_zones, {"I7"}, 0, None),
     (ignores_zones, {"I7"}, 0, "cassandra"),
+    (goes_abroad, {"I7"}, 0, None),
     (gives_up_places_with_data, {"I2", "I3"}, 0, None),
     (destroys_what_nobody_named, {"I3"}, 0, None),
     (frees_nothing, {"I4"}, 0, None),

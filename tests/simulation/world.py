@@ -17,7 +17,7 @@ from holdfast.plans.plan import Plan, Status
 from holdfast.records import Reservation
 from holdfast.service.model import Goal, ServiceSpec
 from tests.simulation import resources
-from tests.simulation.agent import Agent
+from tests.simulation.agent import ABROAD, Agent
 from tests.simulation.clock import Clock
 from tests.simulation.disruption_judge import Coordinator
 from tests.simulation.judge import Judge
@@ -36,7 +36,10 @@ class World:
 
     scheduler_type: type[Scheduler] = Scheduler
 
-    def __init__(self, seed: int, spec: ServiceSpec, machines: int = 6) -> None:
+    def __init__(
+        self, seed: int, spec: ServiceSpec, machines: int = 6, abroad: bool = False
+    ) -> None:
+        """`abroad` when there is one more machine, in another region."""
         self.clock = Clock(seed)
         self.trace: list[str] = []
         self.records = Records()
@@ -47,6 +50,9 @@ class World:
             Agent(number, self.clock, self.judge, self.log, f"zone-{number % 3}")
             for number in range(1, machines + 1)
         ]
+        if abroad:
+            stranger = Agent(machines + 1, self.clock, self.judge, self.log, "zone-far", ABROAD)
+            self.agents.append(stranger)
         self.schedulers: list[Scheduler] = []
         self._starting = False
         self._begin(spec)
