@@ -41,6 +41,7 @@ from holdfast.plans import derive, goals, plan, progress
 from holdfast.plans.orders import Canary
 from holdfast.records import Pod, Reservation, Volume
 from holdfast.service.model import Constraint, PodSpec
+from tests.simulation.machine import TERMINAL
 from tests.simulation.run import run
 from tests.simulation.scheduler import FencedStore
 
@@ -228,6 +229,22 @@ def never_acknowledges(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(core.Core, "step", step)
 
 
+def never_acknowledges_ends(patch: pytest.MonkeyPatch) -> None:
+    honest = core.Core.step
+
+    def step(self: core.Core, events: Iterable[ev.Event], now: float) -> list[ef.Effect]:
+        taken = [*events]
+        statuses = [event.status for event in taken if isinstance(event, ev.StatusReceived)]
+        ends = {status.uuid for status in statuses if status.state in TERMINAL}
+        return [
+            effect
+            for effect in honest(self, taken, now)
+            if not (isinstance(effect, ef.Acknowledge) and effect.uuid in ends)
+        ]
+
+    patch.setattr(core.Core, "step", step)
+
+
 def launches_at_once_what_is_replaced(patch: pytest.MonkeyPatch) -> None:
     for module in (derive, jobs, down):
         patch.setattr(module, "replace_steps", lambda service, pod: ())
@@ -305,7 +322,8 @@ PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 190, None),
     (uninstalls_without_orders, {"I3"}, 0, None),
     (tears_down_at_once, {"UNINSTALL"}, 0, None),
-    (never_acknowledges, {"I5", "LIVENESS"}, 0, None),
+    (never_acknowledges, {"LIVENESS"}, 0, None),
+    (never_acknowledges_ends, {"I5"}, 0, None),
     (launches_at_once_what_is_replaced, {"I11"}, 0, "hdfs"),
     (forgets_what_others_owe, {"I11"}, 0, "cassandra"),
     (lets_go_without_the_last_steps, {"I12"}, 0, "cassandra"),
