@@ -86,7 +86,14 @@ class World:
         return self.schedulers[-1]
 
     def start_scheduler(self) -> None:
-        """Another scheduler process takes the epoch, whether or not the last one still runs."""
+        """Another scheduler process takes the epoch, whether or not the last one still runs.
+
+        While ZooKeeper is away it waits: it can neither be elected nor read the records.
+        """
+        if self.clock.now < self.records.away_until:
+            self.log("a scheduler waits for ZooKeeper")
+            self.clock.at(self.records.away_until, self.start_scheduler)
+            return
         self.schedulers.append(self._new_scheduler(f"scheduler {len(self.schedulers) + 1}"))
         self._look_for_promises()
 
