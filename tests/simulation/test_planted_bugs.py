@@ -5,6 +5,7 @@ At which is printed with `pytest -rP`.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -299,59 +300,79 @@ def replaces_what_was_drained(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
-    (lets_a_stale_scheduler_write, {"I1"}, 0, None),
-    (takes_what_is_labelled_for_others, {"I2", "I3", "REFUSED"}, 0, None),
-    (ignores_max_unavailable, {"I6"}, 0, None),
-    (never_asks, {"LIVENESS"}, 0, None),
-    (asks_but_once, {"I5"}, 0, None),
-    (starts_beside_its_predecessor, {"I2"}, 30, None),
-    (makes_missing_volumes_anew, {"I2", "I3", "REFUSED"}, 0, None),
-    (ignores_unique_hosts, {"I7"}, 0, None),
-    (ignores_zones, {"I7"}, 0, None),
-    (ignores_zones, {"I7"}, 0, "cassandra"),
-    (goes_abroad, {"I7"}, 0, None),
-    (gives_up_places_with_data, {"I2", "I3"}, 0, None),
-    (destroys_what_nobody_named, {"I3"}, 0, None),
-    (frees_nothing, {"I4"}, 0, None),
-    (kills_but_once, {"LIVENESS"}, 50, None),
+    (lets_a_stale_scheduler_write, {"I1"}, 10, None),
+    (takes_what_is_labelled_for_others, {"I3", "REFUSED"}, 0, None),
+    (ignores_max_unavailable, {"I6"}, 94, None),
+    (never_asks, {"LIVENESS"}, 2, None),
+    (asks_but_once, {"I10", "I5"}, 10, None),
+    (starts_beside_its_predecessor, {"I2"}, 61, None),
+    (makes_missing_volumes_anew, {"REFUSED"}, 2, None),
+    (ignores_unique_hosts, {"I7"}, 2, None),
+    (ignores_zones, {"I7"}, 27, None),
+    (ignores_zones, {"I7"}, 12, "cassandra"),
+    (goes_abroad, {"I7"}, 11, None),
+    (gives_up_places_with_data, {"I3"}, 9, None),
+    (destroys_what_nobody_named, {"I3"}, 3, None),
+    (frees_nothing, {"I4"}, 3, None),
+    (kills_but_once, {"LIVENESS"}, 53, None),
     (skips_steps, {"I8"}, 0, None),
-    (joins_without_looking, {"REFUSED"}, 0, "sidecar"),
+    (joins_without_looking, {"REFUSED"}, 5, "sidecar"),
     (lets_canaries_go_by_itself, {"I8"}, 0, None),
-    (takes_all_for_essential, {"ESSENTIAL"}, 10, "sidecar"),
+    (takes_all_for_essential, {"ESSENTIAL"}, 0, "sidecar"),
     (never_suppresses, {"I10"}, 0, None),
-    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 190, None),
-    (uninstalls_without_orders, {"I3"}, 0, None),
-    (tears_down_at_once, {"UNINSTALL"}, 0, None),
+    (forgets_offers_it_failed_to_decline, {"LIVENESS"}, 53, None),
+    (uninstalls_without_orders, {"I3"}, 1, None),
+    (tears_down_at_once, {"UNINSTALL"}, 1, None),
     (never_acknowledges, {"LIVENESS"}, 0, None),
     (never_acknowledges_ends, {"I5"}, 0, None),
-    (launches_at_once_what_is_replaced, {"I11"}, 0, "hdfs"),
-    (forgets_what_others_owe, {"I11"}, 0, "cassandra"),
-    (lets_go_without_the_last_steps, {"I12"}, 0, "cassandra"),
-    (asks_nobody_before_it_stops, {"I13"}, 0, None),
-    (keeps_a_yes_for_ever, {"I13"}, 60, None),
-    (stops_without_looking_for_room, {"I14"}, 0, None),
-    (replaces_what_was_drained, {"I3"}, 50, "replacing"),
+    (launches_at_once_what_is_replaced, {"I11"}, 2, "hdfs"),
+    (forgets_what_others_owe, {"I11"}, 3, "cassandra"),
+    (lets_go_without_the_last_steps, {"I12"}, 5, "cassandra"),
+    (asks_nobody_before_it_stops, {"I13"}, 7, None),
+    (keeps_a_yes_for_ever, {"I13"}, 102, None),
+    (stops_without_looking_for_room, {"I14"}, 5, None),
+    (replaces_what_was_drained, {"I3"}, 56, "replacing"),
 ]
-"""Each bug with the invariants that see it, the seed to begin with, not much before the one where
-it is seen, and the service if it needs one. The first five are looked for from the first seed."""
+"""Each bug with what sees it, the first seed where it is seen, and the service if it needs one."""
+
+FROM_THE_FIRST = 5
+"""That many of them are looked for from the first seed on, the others from where they are seen."""
 
 
 @pytest.mark.parametrize(
-    ("plant", "invariants", "first", "service"),
+    ("plant", "invariants", "seed", "service"),
     PLANTED,
     ids=[f"{plant.__name__} {service or ''}".strip() for plant, *_, service in PLANTED],
 )
 def test_planted_bug_is_found(
     plant: Plant,
     invariants: set[str],
-    first: int,
+    seed: int,
     service: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plant(monkeypatch)
+    first = 0 if plant in [early for early, *_ in PLANTED[:FROM_THE_FIRST]] else seed
     for seed in range(first, first + MOST_SEEDS):
         broken = {text.split(":")[0] for text in run(seed, service=service).violations}
         if broken & invariants:
             print(f"{plant.__name__} is seen at seed {seed}: {', '.join(sorted(broken))}")
             return
     pytest.fail(f"{MOST_SEEDS} seeds passed with the bug {plant.__name__}")
+
+
+def test_the_page_tells_where_each_is_seen() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    _, _, table = page.partition("| bug | seen at seed | as |\n| --- | --- | --- |\n")
+    told = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.partition("\n\n")[0].splitlines()
+    ]
+    assert [[name.partition(":")[0], seed, seen] for name, seed, seen in told] == [
+        [
+            f"`{plant.__name__}`" + (f", with {service}" if service else ""),
+            str(seed),
+            ", ".join(sorted(seen)),
+        ]
+        for plant, seen, seed, service in PLANTED
+    ]
