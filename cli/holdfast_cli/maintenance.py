@@ -6,6 +6,7 @@ import click
 
 from holdfast_cli import output
 from holdfast_cli.connection import Connection, Reply
+from holdfast_cli.errors import NotFound
 
 _hosts = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 
@@ -51,7 +52,10 @@ def _state(host: dict[str, Any]) -> str:
 @output.json_option
 @click.pass_obj
 def check(api: Connection, hosts: tuple[str, ...], as_json: bool) -> None:
-    """Whether all of these hosts may be taken down together now. Exit code 1 when not."""
+    """Whether all of these hosts may be taken down together now.
+
+    Exit code 1 when not, 4 when nothing of this service is on any of them.
+    """
     reply = api.get("maintenance", "check", query={"hosts": ",".join(hosts)})
     if as_json:
         output.show_json(reply)
@@ -59,28 +63,44 @@ def check(api: Connection, hosts: tuple[str, ...], as_json: bool) -> None:
         _show_check(reply.data)
     if not reply.data["safe"]:
         raise click.exceptions.Exit(1)
+    if _nothing_there(reply.data):
+        raise click.exceptions.Exit(NotFound.exit_code)
+
+
+def _nothing_there(body: dict[str, Any]) -> bool:
+    return set(body["unknown"]) == set(body["hosts"])
 
 
 def _show_check(body: dict[str, Any]) -> None:
-    hosts = ", ".join(body["hosts"])
     for host in body["unknown"]:
-        click.echo(f"Nothing of this service is on {host}.")
+        click.echo(
+            f"Nothing of this service is on {host}: compare the name with `holdfast pod status`."
+        )
+    if _nothing_there(body):
+        return
     if body["down"]:
         click.echo(f"Down already: {', '.join(body['down'])}")
     click.echo(f"Would go down: {', '.join(body['pods']) or 'nothing'}")
+    if body["unasked"]:
+        click.echo(f"Not asked: the disruption check of {', '.join(body['unasked'])}")
     if body["safe"]:
+        hosts = ", ".join(host for host in body["hosts"] if host not in body["unknown"])
         click.echo(
             f"Safe: {hosts} may be taken down now. What goes down stays there with its data, and"
             " starts again when the agent is back."
         )
-        return
+    else:
+        _show_problems(body)
+    click.echo("Mesos drains an agent at once when told to: it asks neither this nor any check.")
+
+
+def _show_problems(body: dict[str, Any]) -> None:
     for problem in body["problems"]:
         click.echo(f"Not safe: {problem}.")
     if body["down"]:
         click.echo("Bring up what is down first (`holdfast explain`), then check again.")
     if len(body["hosts"]) > 1:
         click.echo(f"Or one after the other: holdfast maintenance plan {' '.join(body['hosts'])}")
-    click.echo("Mesos drains an agent at once when told to: it does not wait for this to be safe.")
 
 
 @maintenance.command("plan")

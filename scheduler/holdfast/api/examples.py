@@ -217,6 +217,7 @@ _EXAMPLES: dict[Any, Any] = {
             " hello-0 is down or about to be, and hello-1 would go down"
         ],
         "unknown": [],
+        "unasked": [],
     },
     shapes.MaintenancePlanBody: {
         "batches": [

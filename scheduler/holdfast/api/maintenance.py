@@ -20,6 +20,7 @@ from holdfast.api.source import ServiceSource, ask
 from holdfast.core import servicing
 from holdfast.core.events import Verb
 from holdfast.core.view import View
+from holdfast.service.instance_names import type_of
 
 Hosts = Annotated[
     str | None,
@@ -120,6 +121,7 @@ def check_body(view: View, hosts: list[str]) -> shapes.MaintenanceCheckBody:
         "down": list(found.down),
         "problems": list(found.problems),
         "unknown": list(found.unknown),
+        "unasked": [n for n in found.pods if view.service.pod(type_of(n)).disruption_check],
     }
 
 

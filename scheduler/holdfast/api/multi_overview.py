@@ -54,6 +54,9 @@ def check_of_all(views: Mapping[str, View], hosts: list[str]) -> shapes.Maintena
             text for name, body in bodies.items() for text in _named(name, body["problems"])
         ],
         "unknown": [h for h in hosts if all(h in body["unknown"] for body in bodies.values())],
+        "unasked": [
+            text for name, body in bodies.items() for text in _named(name, body["unasked"])
+        ],
     }
 
 

@@ -247,7 +247,10 @@ class MaintenanceBody(TypedDict):
 
 
 class MaintenanceCheckBody(TypedDict):
-    """`safe` when all `hosts` may be taken down together now, with `pods`; else `problems`."""
+    """`safe` when all `hosts` may be taken down together now, with `pods`; else `problems`.
+
+    `unasked` are those of `pods` whose disruption check was not asked.
+    """
 
     hosts: list[str]
     safe: bool
@@ -255,6 +258,7 @@ class MaintenanceCheckBody(TypedDict):
     down: list[str]
     problems: list[str]
     unknown: list[str]
+    unasked: list[str]
 
 
 class BatchBody(TypedDict):

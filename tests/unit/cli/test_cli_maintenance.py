@@ -7,9 +7,12 @@ import pytest
 from holdfast.core.events import Verb
 from holdfast.core.upkeep import Answered, Cordon, Window
 from holdfast.core.view import Upkeep
+from holdfast.service.disruption_model import DisruptionCheck
 
-from ..api.pictures import NOW, Given, Source, well
+from ..api.pictures import NOW, SERVICE, Given, Source, well
 from .conftest import Run
+
+DRAINS = "Mesos drains an agent at once when told to"
 
 
 def closed(source: Source, *down: str) -> None:
@@ -30,10 +33,12 @@ def test_hosts_in_maintenance_are_shown(run: Run, source: Source) -> None:
 def test_the_check_tells_scripts_by_its_exit_code(run: Run, source: Source) -> None:
     safe = run("maintenance", "check", "host-1", "elsewhere")
     assert (safe.exit_code, safe.stderr) == (0, "")
-    assert "Nothing of this service is on elsewhere." in safe.stdout
-    assert "Would go down: etcd-0\nSafe: host-1, elsewhere may be taken down now." in safe.stdout
+    assert "Nothing of this service is on elsewhere: compare the name with" in safe.stdout
+    assert "Would go down: etcd-0\nSafe: host-1 may be taken down now." in safe.stdout
+    assert DRAINS in safe.stdout
     both = run("maintenance", "check", "host-1", "host-2")
     assert both.exit_code == 1
+    assert DRAINS in both.stdout
     assert "Not safe: at most 1 of etcd may be down" in both.stdout
     assert "holdfast maintenance plan host-1 host-2" in both.stdout
     closed(source, "etcd-2")
@@ -41,6 +46,22 @@ def test_the_check_tells_scripts_by_its_exit_code(run: Run, source: Source) -> N
     assert late.exit_code == 1
     assert "Down already: etcd-2" in late.stdout
     assert run("maintenance", "check", "host-1", "--json").exit_code == 1
+
+
+def test_where_nothing_is_there_is_nothing_to_be_safe(run: Run) -> None:
+    for more in ((), ("--json",)):
+        result = run("maintenance", "check", "nosuchhost", *more)
+        assert result.exit_code == 4
+        assert "Safe" not in result.stdout
+
+
+def test_a_disruption_check_that_was_not_asked_is_told(run: Run, source: Source) -> None:
+    pods = [replace(p, disruption_check=DisruptionCheck(command="ok")) for p in SERVICE.pods]
+    source.view = replace(well(), service=replace(SERVICE, pods=tuple(pods)))
+    result = run("maintenance", "check", "host-1")
+    assert result.exit_code == 0
+    assert "Not asked: the disruption check of etcd-0\n" in result.stdout
+    assert "Not asked" not in run("maintenance", "check", "nosuchhost").stdout
 
 
 def test_the_plan_names_batches(run: Run, source: Source) -> None:
