@@ -48,7 +48,7 @@ def add_maintenance(router: APIRouter, source: ServiceSource, answer_seconds: fl
     @router.get("/maintenance/plan", tags=["maintenance"], responses=planned)
     async def plan_maintenance(hosts: Hosts = None) -> Response:
         """In which order these hosts can be serviced; changes nothing."""
-        return as_json(plan_body(source.view, host_names(hosts)))
+        return as_json(plan_body(servicing.order(source.view, host_names(hosts))))
 
     ordered: Responses = {
         200: said("Stored; it will happen", "10.0.0.7 is in maintenance: hello-0 will be stopped"),
@@ -125,8 +125,7 @@ def check_body(view: View, hosts: list[str]) -> shapes.MaintenanceCheckBody:
     }
 
 
-def plan_body(view: View, hosts: list[str]) -> shapes.MaintenancePlanBody:
-    found = servicing.order(view, hosts)
+def plan_body(found: servicing.Order) -> shapes.MaintenancePlanBody:
     return {
         "batches": [{"hosts": list(b.hosts), "pods": list(b.pods)} for b in found.batches],
         "waits_for": list(found.waits_for),

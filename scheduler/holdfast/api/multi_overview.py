@@ -16,10 +16,11 @@ from holdfast.api.answers import (
     ok,
     said,
 )
-from holdfast.api.maintenance import Hosts, check_body, host_names, maintenance_body
+from holdfast.api.maintenance import Hosts, check_body, host_names, maintenance_body, plan_body
 from holdfast.api.parameters import HostName
 from holdfast.api.source import answered
 from holdfast.core.events import Verb
+from holdfast.core.servicing import order_of_all
 from holdfast.core.view import View
 from holdfast.engine import Answer
 
@@ -93,6 +94,13 @@ def add_overview(
     async def check_maintenance(hosts: Hosts = None) -> Response:
         """Whether these hosts may be taken down together now, for all services."""
         return as_json(check_of_all(views(), host_names(hosts)))
+
+    planned: Responses = {200: ok(shapes.MaintenancePlanBody), 400: BAD_REQUEST}
+
+    @router.get("/maintenance/plan", tags=["maintenance"], responses=planned)
+    async def plan_maintenance(hosts: Hosts = None) -> Response:
+        """In which order these hosts can be serviced, as every service allows; changes nothing."""
+        return as_json(plan_body(order_of_all(views(), host_names(hosts))))
 
     ordered: Responses = {
         200: said("Stored; it will happen", "web: 10.0.0.7 is in maintenance: ..."),

@@ -1,6 +1,6 @@
 """What taking machines down would do to a service, and in which order they can be serviced."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.core.budget import TooMany, too_many, wanted
@@ -66,38 +66,67 @@ def order(view: View, hosts: Iterable[str]) -> Order:
 
     Hosts with an instance that is down come first: to take them down costs the least.
     """
-    there = {host: _names_on(view, host) for host in dict.fromkeys(hosts)}
-    zone = {host: _zone(view, host) for host in there}
-    never = {
-        host: str(broken)
-        for host, names in there.items()
-        if (broken := too_many(view.service, lambda _: (), names))
+    return order_of_all({"": view}, hosts)
+
+
+def order_of_all(views: Mapping[str, View], hosts: Iterable[str]) -> Order:
+    """Batches that every service can spare; pod instances are told after their service's name."""
+    there = {
+        host: {service: _names_on(view, host) for service, view in views.items()}
+        for host in dict.fromkeys(hosts)
     }
-    down = view.upkeep.down
+    zone = {host: _zone(views.values(), host) for host in there}
+
+    def names_on(batch: Iterable[str], service: str) -> list[str]:
+        return [name for host in batch for name in there[host][service]]
+
+    def problems(batch: Sequence[str]) -> Iterator[str]:
+        for service, view in views.items():
+            broken = too_many(view.service, lambda _: (), names_on(batch, service))
+            if broken:
+                yield _told(service, str(broken))
 
     def rank(host: str) -> tuple[bool, str, str]:
-        return not any(n in down for n in there[host]), zone[host], host
+        down = any(n in views[s].upkeep.down for s, of_it in there[host].items() for n in of_it)
+        return not down, zone[host], host
 
+    never = {host: found for host in there if (found := next(problems([host]), None))}
     batches: list[list[str]] = []
     for host in sorted((h for h in there if h not in never), key=rank):
         for batch in batches:
-            names = [n for other in (*batch, host) for n in there[other]]
-            zones = {zone[other] for other in (*batch, host) if there[other]}
-            if len(zones) < 2 and too_many(view.service, lambda _: (), names) is None:
+            together = [*batch, host]
+            zones = {zone[other] for other in together if any(there[other].values())}
+            if len(zones) < 2 and next(problems(together), None) is None:
                 batch.append(host)
                 break
         else:
             batches.append([host])
-    first = [n for host in batches[0] for n in there[host]] if batches else []
-    others = tuple(sorted(n for n in down if n not in first))
+    waits_for = []
+    for service, view in views.items():
+        first = names_on(batches[0], service) if batches else []
+        if _broken(view, first):
+            others = sorted(n for n in view.upkeep.down if n not in first)
+            waits_for += [_told(service, name) for name in others]
     return Order(
         batches=tuple(
-            Batch(tuple(batch), tuple(n for host in batch for n in there[host]))
+            Batch(
+                tuple(batch),
+                tuple(
+                    _told(service, name)
+                    for host in batch
+                    for service, names in there[host].items()
+                    for name in names
+                ),
+            )
             for batch in batches
         ),
-        waits_for=others if _broken(view, first) else (),
+        waits_for=tuple(waits_for),
         never=never,
     )
+
+
+def _told(service: str, text: str) -> str:
+    return f"{service}: {text}" if service else text
 
 
 def _broken(view: View, names: Sequence[str]) -> TooMany | None:
@@ -117,6 +146,6 @@ def _names_on(view: View, host: str) -> list[str]:
     return [name for names in of_type.values() for name in names]
 
 
-def _zone(view: View, host: str) -> str:
-    held = [pod.reservation for pod in _on(view, host)]
+def _zone(views: Iterable[View], host: str) -> str:
+    held = [pod.reservation for view in views for pod in _on(view, host)]
     return next((each.zone or "" for each in held if each), "")

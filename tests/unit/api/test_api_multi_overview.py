@@ -57,6 +57,29 @@ def test_hosts_are_safe_when_they_are_for_every_service() -> None:
     assert http.get("/v1/maintenance/check").status_code == 400
 
 
+def test_hosts_are_serviced_in_an_order_that_every_service_allows() -> None:
+    """What one service could spare together goes apart when another cannot."""
+    spread = named("two")
+    both_free = replace(spread, pods={"etcd-0": spread.pods["etcd-0"]})
+    path = "/v1/maintenance/plan?hosts=host-1,host-2"
+
+    def hosts_of(views: dict[str, View]) -> list[list[str]]:
+        return [batch["hosts"] for batch in client(views)[0].get(path).json()["batches"]]
+
+    (together,) = hosts_of({"two": both_free})
+    assert set(together) == {"host-1", "host-2"}
+    body = client({"two": both_free, "one": named("one")})[0].get(path).json()
+    assert [batch["hosts"] for batch in body["batches"]] == [["host-1"], ["host-2"]]
+    assert body["batches"][0]["pods"] == ["two: etcd-0", "one: etcd-0"]
+    assert body["batches"][1]["pods"] == ["one: etcd-1"]
+    assert body["waits_for"] == []
+    assert body["never"] == {}
+    broken = named("one", Upkeep(down=("etcd-2",)))
+    waits = client({"two": both_free, "one": broken})[0].get(path).json()
+    assert waits["waits_for"] == ["one: etcd-2"]
+    assert client({"one": broken})[0].get("/v1/maintenance/plan").status_code == 400
+
+
 def test_hosts_in_maintenance_have_what_each_service_has_there() -> None:
     window = Window("agent-2", NOW, None)
     answers = {"agent-2": Answered(window, "host-2", "too many")}
