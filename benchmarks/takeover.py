@@ -39,7 +39,10 @@ SESSION_SECONDS = 10.0
 """The default of `holdfast-scheduler`."""
 
 LIMIT_SECONDS = 1.0
-"""Beyond the session of the dead one: from then on ZooKeeper lets another lead."""
+"""Beyond the session of the dead one, when that began with its last sign of life."""
+
+TICK_SECONDS = 0.5
+"""By as much ZooKeeper may end a session late (`tickTime`), so the standby has this less."""
 
 FRAMEWORK_ID = "bench-framework"
 """The master knows it no more, as after a failover of its own, and takes it."""
@@ -149,12 +152,13 @@ def report(pods: int, rounds: int) -> tuple[str, bool]:
     where = machine()
     played = play(pods, rounds)
     limit = SESSION_SECONDS + LIMIT_SECONDS
+    left = LIMIT_SECONDS - TICK_SECONDS  # whatever part of its session the dead one had used up
     rows = [
-        Row("kill to first launch, median", median(o.seconds for o in played), "s", limit),
+        Row("kill to first launch, median", median(o.seconds for o in played), "s"),
         Row("the same, worst round", max(o.seconds for o in played), "s", limit),
         Row("until ZooKeeper ended the session, median", median(o.freed for o in played), "s"),
         Row("from then on, median", median(o.seconds - o.freed for o in played), "s"),
-        Row("the same, worst round", max(o.seconds - o.freed for o in played), "s"),
+        Row("the same, worst round", max(o.seconds - o.freed for o in played), "s", left),
         Row("CPU of the standby for it, median", median(o.cpu for o in played), "s"),
     ]
     text = (

@@ -3,11 +3,6 @@
 import gc
 
 
-def fill() -> None:
-    """Have the collector wait until `settle`: what is read now is garbage later, if ever."""
-    gc.disable()
-
-
 def settle() -> None:
     """Have the collector pass over everything there is now, from here on.
 
@@ -16,5 +11,18 @@ def settle() -> None:
     replaced later is freed all the same, as soon as nothing refers to it.
     """
     gc.collect()
+    keep()
+
+
+def fill() -> None:
+    """Have the collector wait until `keep`: what is read now is garbage later, if ever."""
+    gc.disable()
+
+
+def keep() -> None:
+    """As `settle`, but without a look for garbage first, for which nobody should wait here.
+
+    The little that was left since `fill` in cycles stays, too.
+    """
     gc.freeze()
     gc.enable()

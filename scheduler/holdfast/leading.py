@@ -4,14 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.types import ASGIApp
-
-from holdfast.api.credentials import CredentialsFile
-from holdfast.api.orphan_routes import AskMaster
 from holdfast.api.shapes import MetricsBody
 from holdfast.engine import Decides, Engine
 from holdfast.service.model import ServiceSpec
-from holdfast.vitals import Vitals
 
 
 class CannotStart(Exception):
@@ -23,8 +18,8 @@ class Leading:
     """The core that decides, and what the rest of the process asks of it, from any thread.
 
     `configs` are the configurations that need secrets delivered, None when nothing is launched any
-    more; `ended` is whether there is no framework, and none to be made. `app` is the API, `metrics`
-    are those of each service with its name, or with "" of the only one.
+    more; `ended` is whether there is no framework, and none to be made. `metrics` are
+    those of each service with its name, or with "" of the only one.
     """
 
     core: Decides[Any]
@@ -32,16 +27,6 @@ class Leading:
     roles: Callable[[], Sequence[str]]
     suppressed_roles: Callable[[], Sequence[str]]
     gpus: Callable[[], bool]
-    app: Callable[
-        [
-            Engine[Any],
-            Mapping[str, bytes],
-            CredentialsFile | None,
-            AskMaster,
-            Callable[[], Vitals],
-        ],
-        ASGIApp,
-    ]
     metrics: Callable[[Engine[Any], float], Iterable[tuple[str, MetricsBody]]]
     configs: Mapping[str, ServiceSpec] | None
     deregisters: Callable[[], bool] = lambda: False

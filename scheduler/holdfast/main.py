@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -41,7 +40,6 @@ from holdfast.mesos import calls
 from holdfast.mesos.access import Access
 from holdfast.mesos.connection import SchedulerConnection
 from holdfast.mesos.detector import detector_for
-from holdfast.mesos.inventory import ask_master
 from holdfast.mesos.leader import LeaderDetector, MasterAddressError
 from holdfast.mesos.settings import MesosSettings, MesosSettingsError
 from holdfast.multi import lead_many, multi_options
@@ -53,13 +51,13 @@ from holdfast.service.problems import Problem, ServiceError
 from holdfast.service.service_section import DEFAULT_ZOOKEEPER
 from holdfast.settings import BadSettings, Settings, ignored, read_settings
 from holdfast.single import lead_one
+from holdfast.standby import Prepared
 from holdfast.state.store import LeadershipLost, Record, StoreError, Uninstalled
 from holdfast.state.zookeeper import ZooKeeperStore
 from holdfast.statsd import Reporter
 from holdfast.vitals import Vitals
 from holdfast.zk_client import ZkAddressError, parse_zk_address
 from holdfast.zk_settings import ZkSettings, ZkSettingsError
-from holdfast_executor import archive
 
 WATCH_SECONDS = 0.5
 
@@ -188,9 +186,22 @@ def _run(options: Options) -> None:
         auth=zk_auth or hosts.auth,
         tls=zk_tls,
     )
+    server: ApiServer
+    prepared = Prepared(
+        framework,
+        service is None,
+        access,
+        _credentials(options),
+        lambda: Vitals(store.connected, server.certificate_ends),
+    )
+    server = ApiServer(prepared.app, options.host, options.port, options.tls)
+    heap.settle()
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
-            _lead(options, settings, framework, service, store, detector, access, ending)
+            _lead(
+                *(options, settings, framework, service, store, detector, access, ending),
+                *(prepared, server),
+            )
     except Uninstalled as error:
         ending(Fatal(str(error), EXIT_UNINSTALLING))
     except LeadershipLost as error:
@@ -213,15 +224,16 @@ def _lead(
     detector: LeaderDetector,
     access: Access,
     ending: Ending,
+    prepared: Prepared,
+    server: ApiServer,
 ) -> None:
     """Be the one scheduler of the framework, `service` or many, until something ends it."""
     heap.fill()
     stored = store.load()
     _mind_uninstall(options, framework, store, stored)
-    name, executor = _executor()
     base = f"{'https' if options.tls else 'http'}://{options.host}:{options.port}"
     launching = LaunchSettings(
-        executor_uri=f"{base}/v1/artifacts/{name}",
+        executor_uri=f"{base}/v1/artifacts/{prepared.executor}",
         api_host=options.host,
         api_port=options.port,
         secret_space=settings.space if options.secrets.secret_references else None,
@@ -291,14 +303,7 @@ def _lead(
             asker.ask(question)
 
     engine = ending.engine = Engine(led.core, store, connection, _new_id, ask, delivery=delivery)
-    app = led.app(
-        engine,
-        {name: executor},
-        _credentials(options),
-        lambda roles: ask_master(access, connection.master_url, roles),
-        lambda: Vitals(store.connected, server.certificate_ends),
-    )
-    server = ApiServer(app, options.host, options.port, options.tls)
+    prepared.awaited.came(engine, connection)
     try:
         server.start()
     except AddressError as error:
@@ -312,7 +317,7 @@ def _lead(
         reporter.start()
     watch = threading.Thread(target=_watch, args=(store, options, ending), daemon=True)
     watch.start()
-    heap.settle()
+    heap.keep()
     if not led.ended:
         connection.start()
     try:
@@ -388,13 +393,6 @@ def _credentials(options: Options) -> CredentialsFile | None:
         return CredentialsFile(options.api_credentials)
     except BadCredentials as error:
         raise Fatal(str(error), EXIT_BAD_INPUT) from error
-
-
-def _executor() -> tuple[str, bytes]:
-    """The executor's archive, under a name that tells its content: agents cache it by name."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-        path = archive.build(Path(folder) / "executor.pyz")
-        return f"holdfast-executor-{archive.digest(path)[:16]}.pyz", path.read_bytes()
 
 
 def _environment(env_file: Path | None) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import click
 
 from holdfast.api.codahale import of_service
-from holdfast.api.multi import create_multi_app
 from holdfast.core.conduct import Conduct
 from holdfast.core.launch import LaunchSettings
 from holdfast.core.multi import MULTI_PATH, Composite
@@ -87,14 +86,6 @@ def lead_many(
         roles=lambda: core.roles,
         suppressed_roles=lambda: core.suppressed_roles,
         gpus=lambda: core.gpus,
-        app=lambda engine, artifacts, credentials, ask_master, vitals: create_multi_app(
-            engine,
-            artifacts,
-            framework,
-            credentials=credentials,
-            ask_master=ask_master,
-            vitals=vitals,
-        ),
         metrics=lambda engine, now: (
             (name, of_service(view, engine.offers_timer, now))
             for name, view in engine.view.services.items()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from holdfast.api.app import create_app
 from holdfast.api.codahale import of_service
 from holdfast.core.conduct import Conduct
 from holdfast.core.core import Core
@@ -46,9 +45,6 @@ def lead_one(
         roles=lambda: subscribed_roles(ledger),
         suppressed_roles=lambda: subscribed_roles(ledger) if core.suppressed else (),
         gpus=lambda: uses_gpus(ledger.service),
-        app=lambda engine, artifacts, credentials, ask_master, vitals: create_app(
-            engine, artifacts, credentials=credentials, ask_master=ask_master, vitals=vitals
-        ),
         metrics=lambda engine, now: [("", of_service(engine.view, engine.offers_timer, now))],
         configs=ledger.configs if ledger.uninstalling is None else None,
         deregisters=lambda: core.deregisters,

@@ -18,7 +18,7 @@ def test_the_collector_passes_over_what_was_there_before() -> None:
     assert not gc.isenabled()
     assert any(each is before for each in gc.get_objects())
     try:
-        heap.settle()
+        heap.keep()
         assert gc.isenabled()
         after = Node()
         seen = gc.get_objects()
