@@ -101,7 +101,7 @@ def ordered_change(ledger: Ledger, command: Command, shortage: Shortage) -> Chan
 def stopped_by(ledger: Ledger, change: Change) -> tuple[str, ...]:
     """What may run of the pod instance and is stopped: with an essential task, all others too."""
     pod = ledger.pods.get(change.pod)
-    if pod is None:
+    if pod is None or not pod.tasks:
         return ()
     essential = {task.name for task in ledger.spec_of(pod).tasks if task.essential}
     alive = [task.name for task in pod.tasks if not task.dead]

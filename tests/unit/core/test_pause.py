@@ -255,3 +255,11 @@ def test_instances_that_nobody_asks_for_any_more_can_be_paused() -> None:
     assert "old-1" in world.core.ledger.pods, "it is being stopped"
     assert world.order(Verb.POD_PAUSE, "old-0") == 200
     assert "mind that" not in world.answer
+
+
+def test_a_replaced_instance_that_is_not_launched_yet_can_be_paused() -> None:
+    world = deployed()
+    assert world.order(Verb.POD_REPLACE, "db-0") == 200
+    assert world.pod("db-0").tasks == ()
+    assert world.order(Verb.POD_PAUSE, "db-0") == 200
+    settle_paused(world)
