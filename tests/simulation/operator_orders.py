@@ -57,6 +57,7 @@ def schedule(world: World, pick: int) -> None:
 
     def begin() -> None:
         if world.master.schedule.accepted.get(agent.id) == window:
+            world.judge.recovery.serviced[agent.id] = window.end
             agent.power_off()
 
     def end() -> None:

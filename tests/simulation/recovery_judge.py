@@ -22,6 +22,8 @@ class RecoveryJudge:
         now: Callable[[], float],
     ) -> None:
         self.gone: set[str] = set()
+        self.serviced: dict[str, float] = {}
+        """Until when machines are down with the consent of the service, by agent id."""
         self.target: ServiceSpec | None = None
         self._replaced = replaced
         self._violate = violate
@@ -70,6 +72,9 @@ class RecoveryJudge:
             self._violate("I2", f"{pod} is replaced by policy while it runs on record")
         if now < min(task["since"] for task in down) + policy.timeout:
             self._violate("I3", f"{pod} is replaced before its time")
+        ends = self.serviced.get(self._pods[pod]["reservation"]["agent_id"])
+        if ends is not None and self._now() < ends + policy.timeout:
+            self._violate("I3", f"{pod} is replaced by policy, as its agent was serviced")
         if _drained(tasks):
             self._violate("I3", f"{pod} is replaced by policy while its agent is drained")
         self._times.append(now)

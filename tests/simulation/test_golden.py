@@ -68,6 +68,8 @@ REPLACING = {
     "marked-gone": [Fault(60.0, "removed", 3)],
     # Mesos drains the machine of an instance for longer than the policy waits.
     "drained-with-a-policy": [Fault(60.0, "drain", 901)],
+    # A machine is serviced, as the service was asked, for longer than the policy waits.
+    "serviced-with-a-policy": [Fault(60.0, "schedule", 996)],
     # Two of five machines are cut off: nothing is replaced. One comes back, which ends it.
     "disaster": [Fault(60.0, "cut_long", 985), Fault(61.0, "cut_long", 899)],
 }

@@ -17,6 +17,7 @@ from holdfast.core import (
     disruption,
     down,
     endings,
+    failures,
     jobs,
     kills,
     leftovers,
@@ -42,6 +43,7 @@ from holdfast.plans import derive, goals, plan, progress
 from holdfast.plans.orders import Canary
 from holdfast.records import Pod, Reservation, Volume
 from holdfast.service.model import Constraint, PodSpec
+from tests.simulation.faults import Fault
 from tests.simulation.machine import TERMINAL
 from tests.simulation.run import run
 from tests.simulation.scheduler import FencedStore
@@ -298,6 +300,10 @@ def replaces_what_was_drained(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Pod, "drained", False)
 
 
+def replaces_what_is_serviced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(failures, "serviced", lambda failed, windows, now: failed)
+
+
 PLANTED: list[tuple[Plant, set[str], int, str | None]] = [
     (sends_before_it_stores, {"I9"}, 0, None),
     (lets_a_stale_scheduler_write, {"I1"}, 10, None),
@@ -376,3 +382,12 @@ def test_the_page_tells_where_each_is_seen() -> None:
         ]
         for plant, seen, seed, service in PLANTED
     ]
+
+
+def test_what_is_replaced_while_its_agent_is_serviced_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Windows of random runs are mostly shorter than policies wait, so this one is chosen."""
+    replaces_what_is_serviced(monkeypatch)
+    found = run(3, [Fault(60.0, "schedule", 996)], patience=300.0, service="replacing").violations
+    assert any("its agent was serviced" in text for text in found)

@@ -240,7 +240,7 @@ class Core:
             case ev.OffersReceived(offers):
                 self._count("offers.received", len(offers))
                 self._offers.update((offer.id, offer) for offer in offers)
-                self._windows.seen(offers)
+                self._windows.seen(offers, now)
             case ev.OfferRescinded(offer_id):
                 self._offers.pop(offer_id, None)
             case ev.InverseOffersReceived(offers):

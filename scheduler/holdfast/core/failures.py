@@ -8,6 +8,7 @@ from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.ledger import Ledger
 from holdfast.core.outcome import Reason
 from holdfast.core.returned import Returned
+from holdfast.core.serviced import serviced, stage
 from holdfast.plans.derive import RECOVERY
 from holdfast.plans.orders import Orders
 from holdfast.plans.single import REPLACE
@@ -132,16 +133,18 @@ class Failures:
         for name in changed:
             self._note(name)
         orders = self._ledger.orders.get(RECOVERY, Orders(RECOVERY))
-        basis = orders, self._ledger.history, self._returned.back
+        windows = stage(self._ledger.windows.values(), now)
+        basis = orders, self._ledger.history, self._returned.back, windows
         if not changed and basis == self._basis:
             return
-        if self._failures or self.disaster:
-            self._note_disaster(now)
-        self._basis = orders, self._ledger.history, self._returned.back
-        if not self._failures and not self._verdicts:
+        failures = serviced(self._failures, self._ledger.windows, now)
+        if failures or self.disaster:
+            self._note_disaster(failures, now)
+        self._basis = orders, self._ledger.history, self._returned.back, windows
+        if not failures and not self._verdicts:
             return
         situation = Situation(
-            self._failures,
+            failures,
             self._down,
             self._replacing,
             self._ledger.history,
@@ -152,7 +155,7 @@ class Failures:
         before = self._verdicts
         self._verdicts = {
             name: verdict(name, self._ledger.service.pod(type_of(name)), situation)
-            for name in self._failures
+            for name in failures
         }
         for name, each in self._verdicts.items():
             if each != before.get(name):
@@ -176,11 +179,11 @@ class Failures:
         else:
             self._replacing.get(type_of(name), set()).discard(name)
 
-    def _note_disaster(self, now: float) -> None:
+    def _note_disaster(self, failures: Mapping[str, Failure], now: float) -> None:
         """Whether the failures are a disaster; its begin and its end are stored."""
         ledger = self._ledger
         instances = sum(spec.count for spec in ledger.service.pods)
-        self.disaster = disaster(ledger.service.disaster, self._failures, instances)
+        self.disaster = disaster(ledger.service.disaster, failures, instances)
         before = ledger.history
         if self.disaster and before.disaster is None:
             ledger.put_history(History(before.replacements, now, before.ended))

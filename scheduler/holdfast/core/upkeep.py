@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LEAD_SECONDS = 300.0
+"""For so long before its window begins an agent counts as going down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -15,6 +18,13 @@ class Window:
     agent_id: str
     start: float
     end: float | None
+
+    def going(self, now: float) -> bool:
+        """Whether the agent is down with our consent, or about to be."""
+        return self.start - LEAD_SECONDS <= now and not self.over(now)
+
+    def over(self, now: float) -> bool:
+        return self.end is not None and self.end <= now
 
     def overlaps(self, other: "Window") -> bool:
         before = self.end is not None and self.end <= other.start

@@ -5,6 +5,8 @@ operator of the cluster reads the answers and decides. Nothing is moved because 
 data would stay; an instance on an agent that goes down waits for its return.
 """
 
+from dataclasses import replace
+
 from holdfast.core.budget import Down, too_many
 from holdfast.core.disruption import Action, Disruptions
 from holdfast.core.effects import AcceptInverse, Call, Decision, DeclineInverse, Effect
@@ -16,15 +18,15 @@ ACCEPTED_SECONDS = 60.0
 DECLINED_SECONDS = 30.0
 """After that time the master asks again, so that the answer follows the state of the service."""
 
-LEAD_SECONDS = 300.0
-"""For so long before its window begins an agent counts as going down."""
-
 WITHDRAWN_SECONDS = 600.0
 """A window that has not begun and is not asked about for so long was taken back."""
 
 
 class Windows:
-    """Answers inverse offers. Accepted windows are in the ledger, everything else is asked anew."""
+    """Answers inverse offers. Accepted windows are in the ledger, everything else is asked anew.
+
+    One that is over stays there while something is down on its agent: timers begin at its end.
+    """
 
     def __init__(self, ledger: Ledger, down_of: Down, disruptions: Disruptions) -> None:
         self._ledger = ledger
@@ -57,21 +59,21 @@ class Windows:
                 if offer.id in call.offer_ids:
                     self._open.setdefault(offer.agent_id, offer)
 
-    def seen(self, offers: tuple[Offer, ...]) -> None:
+    def seen(self, offers: tuple[Offer, ...], now: float) -> None:
         """An agent that offers without saying that it will be away has no window any more."""
         for offer in offers:
             if offer.unavailability is None:
-                self._forget(offer.agent_id)
+                self._forget(offer.agent_id, now)
 
     def going(self, now: float) -> frozenset[str]:
         """The agents that are, or are about to be, taken down with our consent."""
         for window in list(self._ledger.windows.values()):
             asked = self._asked.setdefault(window.agent_id, now)
-            silent = now < window.start and now - asked > WITHDRAWN_SECONDS
-            if silent or (window.end is not None and window.end <= now):
-                self._forget(window.agent_id)
-        windows = self._ledger.windows.values()
-        return frozenset(w.agent_id for w in windows if w.start - LEAD_SECONDS <= now)
+            if now < window.start and now - asked > WITHDRAWN_SECONDS:
+                self._forget(window.agent_id, now)
+            elif window.over(now):
+                self._end(window, now)
+        return frozenset(w.agent_id for w in self._ledger.windows.values() if w.going(now))
 
     def answer(self, now: float) -> list[Effect]:
         """The answers to all open questions, earlier windows first.
@@ -99,7 +101,7 @@ class Windows:
         others = [
             name
             for other in self._ledger.windows.values()
-            if other.agent_id != offer.agent_id and other.overlaps(window)
+            if other.agent_id != offer.agent_id and not other.over(now) and other.overlaps(window)
             for name in self._ledger.index.on_agent(other.agent_id)
         ]
         broken = too_many(self._ledger.service, self._down_of, names, others)
@@ -109,7 +111,7 @@ class Windows:
         known = self._ledger.windows.get(offer.agent_id)
         if not refusal and known != window:
             self._ledger.put_window(window)
-        elif refusal and known is not None:
+        elif refusal and known is not None and now < known.start:  # it may be down by now
             self._ledger.drop_window(offer.agent_id)
         answered = Answered(window, self._hostname(offer.agent_id), refusal)
         before = self.answers.get(offer.agent_id)
@@ -152,11 +154,26 @@ class Windows:
                 return held.hostname
         return agent_id
 
-    def _forget(self, agent_id: str) -> None:
+    def _forget(self, agent_id: str, now: float) -> None:
         self.answers.pop(agent_id, None)
         self._asked.pop(agent_id, None)
-        if agent_id in self._ledger.windows:
-            self._ledger.drop_window(agent_id)
+        window = self._ledger.windows.get(agent_id)
+        if window is not None and window.going(now):
+            window = replace(window, end=now)
+            self._ledger.put_window(window)
+        if window is not None:
+            self._end(window, now)
+
+    def _end(self, window: Window, now: float) -> None:
+        """The window is over; it is forgotten once nothing is down there."""
+        answered = self.answers.get(window.agent_id)
+        if answered is not None and not answered.refusal and answered.window.over(now):
+            del self.answers[window.agent_id]
+        names = self._ledger.index.on_agent(window.agent_id)
+        begun = window.over(now)
+        if not begun or all(self._ledger.pods[name].has_live_tasks for name in names):
+            self._ledger.drop_window(window.agent_id)
+            self._asked.pop(window.agent_id, None)
 
 
 def _words(answered: Answered, names: tuple[str, ...], now: float) -> str:

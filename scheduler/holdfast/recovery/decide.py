@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from holdfast.recovery.failure import Cause, Failure
@@ -72,6 +73,12 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
             f" (REACTIVATE_AGENT) or marked gone. {command} {then}"
         )
         return Verdict(name, Choice.WAIT, why, since)
+    if failure.cause is Cause.SERVICED:
+        why = (
+            f"its agent {host} is being serviced {_until(failure.service_ends)}, as Mesos' schedule"
+            " says; it waits there for its return"
+        )
+        return Verdict(name, Choice.WAIT, why, since)
     out_of_sight = failure.cause is Cause.OUT_OF_SIGHT
     state = f"agent {host} cannot be reached" if out_of_sight else f"it does not run on {host}"
     if out_of_sight and name in situation.back:
@@ -109,6 +116,8 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
         why = f"{state}; the replacement of {under_way[0]} is still under way"
         return Verdict(name, Choice.WAIT, why, since)
     deadline, why = since + policy.timeout, f"it has been down for {policy.timeout} s by then"
+    if failure.service_ends is not None:
+        why = f"{why}, not counting the service of its agent"
     history = situation.history
     earlier = sorted(history.replacements)
     limits = [(deadline, why)]
@@ -123,5 +132,10 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
 
 
 def _has_failed(failure: Failure | None) -> bool:
-    """Whether it is for an operator to help; what is drained serves again after that."""
-    return failure is not None and failure.cause is not Cause.DRAINED
+    """Whether it is for an operator to help; what is being serviced serves again after that."""
+    return failure is not None and failure.cause not in (Cause.DRAINED, Cause.SERVICED)
+
+
+def _until(end: float | None) -> str:
+    """For how long an agent is serviced, in words; `end` is that of the accepted window."""
+    return "for a while" if end is None else f"until {datetime.fromtimestamp(end, UTC):%F %R} UTC"

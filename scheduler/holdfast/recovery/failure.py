@@ -24,6 +24,7 @@ class Cause(StrEnum):
 
     MARKED_GONE = "marked gone"
     DRAINED = "drained"
+    SERVICED = "serviced"
     OUT_OF_SIGHT = "out of sight"
     DOWN = "down"
 
@@ -32,8 +33,8 @@ class Cause(StrEnum):
 class Failure:
     """A pod instance without any task that runs, though one should. `since`: seconds, epoch.
 
-    `lost` when Mesos lost its agent or executor, other than in a drain; `host` and `agent_id` where
-    it was.
+    `lost` when Mesos lost its agent or executor, other than in a drain or a maintenance window;
+    `host` and `agent_id` where it was. `service_ends` is the end of that window, if it has one.
     """
 
     cause: Cause
@@ -41,6 +42,7 @@ class Failure:
     host: str
     agent_id: str
     lost: bool
+    service_ends: float | None = None
 
 
 def failure_of(pod: Pod, spec: PodSpec) -> Failure | None:

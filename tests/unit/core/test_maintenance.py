@@ -171,6 +171,15 @@ def test_no_policy_replaces_what_waits_for_a_drained_agent() -> None:
     world.until(lambda: bool(world.core.ledger.retired))
 
 
+def test_no_policy_replaces_what_was_stopped_for_a_closed_host() -> None:
+    world = with_policy()
+    assert world.order(ev.Verb.MAINTENANCE_START, "host-1") == 200
+    world.settle(30, after=100.0)
+    assert "db-0-node" not in world.running()
+    assert not world.core.ledger.retired
+    assert "db-0" not in world.core.view(world.now).verdicts
+
+
 def test_a_drain_that_marks_the_agent_gone_gives_it_up_at_once() -> None:
     world = with_policy()
     drain(world, 2, TaskState.GONE_BY_OPERATOR)

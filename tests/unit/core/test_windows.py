@@ -6,9 +6,14 @@ import pytest
 
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
-from holdfast.core.windows import LEAD_SECONDS, WITHDRAWN_SECONDS
+from holdfast.core.upkeep import LEAD_SECONDS
+from holdfast.core.windows import WITHDRAWN_SECONDS
 from holdfast.mesos.messages import InverseOffer, Unavailability
 from holdfast.placement.absence import HORIZON_SECONDS
+from holdfast.recovery.decide import Choice
+from holdfast.recovery.failure import Cause
+from holdfast.recovery.proposal import proposal
+from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
 
 from .offers import offer, service
 from .world import MASTER, World
@@ -161,6 +166,88 @@ def test_a_new_instance_avoids_a_machine_about_to_go_and_an_old_one_resumes_ther
     again = replace(world.agents["agent-1"].offer("1/agent-1", 8.0), unavailability=soon)
     world.step(ev.OffersReceived((again,)), after=10.0)
     assert world.names_launched() == ["db-0-node"]
+
+
+# -- policies -------------------------------------------------------------------------------------
+
+POLICY = ReplacementPolicy(timeout=100, delay=50, per_hour=2)
+
+
+def in_window(hours: float | None = 1.0, disaster: DisasterSpec | None = None) -> World:
+    """db-0 is down with its machine, ten minutes into its accepted window."""
+    spec = service(3)
+    pods = replace(spec.pods[0], replacement=POLICY)
+    world = World(replace(spec, pods=(pods,), disaster=disaster or spec.disaster), 5).settle(12)
+    assert ask(world, 1, hours=hours) == ["inverse-1"]
+    world.step(ev.Tick(), after=HOUR + 600.0)
+    world.lose(1)
+    return world
+
+
+def left(world: World) -> list[str]:
+    return [each.pod for each in world.core.ledger.retired.values()]
+
+
+def test_no_policy_replaces_what_is_serviced_and_its_time_counts_from_the_end() -> None:
+    world = in_window()
+    verdict = world.core.view(world.now).verdicts["db-0"]
+    assert (verdict.choice, verdict.cause) == (Choice.WAIT, Cause.SERVICED)
+    assert "its agent host-1 is being serviced until 1970-01-12 15:46 UTC" in verdict.reason
+    assert not proposal([verdict], None)
+    end = 1_000_000.0 + 2 * HOUR
+    while world.now < end - 60.0:
+        world.round(60.0)
+    world.start(world.core.ledger.service)
+    world.lose(1)
+    while world.now < end + 90.0:
+        world.round(10.0)
+    assert not left(world)
+    late = world.core.view(world.now).verdicts["db-0"]
+    assert (late.choice, late.deadline) == (Choice.REPLACE, end + 100.0)
+    assert late.cause is Cause.OUT_OF_SIGHT
+    world.settle(3, after=10.0)
+    assert left(world) == ["db-0"]
+    world.settle()
+    assert not world.core.ledger.windows, "nothing is down there any more"
+
+
+def test_what_is_back_in_its_window_leaves_no_window_behind() -> None:
+    world = in_window()
+    world.find(1)
+    world.settle(3)
+    assert world.core.ledger.windows, "it may go again until the end"
+    world.step(ev.Tick(), after=HOUR)
+    assert not world.core.ledger.windows
+
+
+def test_a_window_taken_back_early_ends_the_service_then() -> None:
+    world = in_window(hours=None)
+    world.settle(30, after=600.0)
+    assert not left(world)
+    assert "being serviced for a while" in world.core.view(world.now).verdicts["db-0"].reason
+    # The agent is heard before its tasks are.
+    world.step(ev.OffersReceived((offer(1, id_="o"),)))
+    assert not left(world)
+    assert world.core.view(world.now).verdicts["db-0"].deadline == world.now + 100.0
+
+
+def test_a_no_in_the_window_does_not_take_it_back() -> None:
+    """The machine may be down already, and Mesos not have told it."""
+    world = in_window()
+    world.find(1)
+    world.settle(3)
+    world.lose(2)
+    assert ask(world, 1) == []
+    assert world.core.ledger.windows
+
+
+def test_what_is_serviced_is_no_disaster() -> None:
+    world = in_window(disaster=DisasterSpec(33, 2, 600))
+    world.lose(2)
+    view = world.core.view(world.now)
+    assert view.disaster is None
+    assert view.verdicts["db-1"].choice is Choice.WAIT
+    assert "first db-0 must serve again" in view.verdicts["db-1"].reason
 
 
 # -- orders ---------------------------------------------------------------------------------------
