@@ -35,6 +35,11 @@ def show_pods(api: Connection, pod: str | None) -> Shown:
 
 
 def _show_all(body: dict[str, Any]) -> None:
+    if "disaster" in body:
+        click.echo(
+            f"DISASTER: {body['disaster']}. Nothing is replaced by policy: `holdfast recover`"
+        )
+        click.echo()
     instances = [instance for group in body["pods"] for instance in group["instances"]]
     output.show_table(
         ("pod", "state", "tasks", "agent", "zone", "reason"),

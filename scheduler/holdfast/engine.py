@@ -331,8 +331,14 @@ class Engine(Generic[V]):
         sent: int,
         seconds: float,
     ) -> None:
-        """One line per cycle: what was decided, or what was done without deciding anything."""
-        decisions = [_told_of(e.service, e.text) for e in effects if isinstance(e, ef.Decision)]
+        """One line per cycle: what was decided, or what was done without deciding anything.
+
+        What an operator must hear of has a line of its own, as a warning.
+        """
+        made = [effect for effect in effects if isinstance(effect, ef.Decision)]
+        for warning in (each for each in made if each.warning):
+            log.warning(_told_of(warning.service, warning.text))
+        decisions = [_told_of(each.service, each.text) for each in made if not each.warning]
         calls_made = [type(e).__name__.lower() for e in effects if isinstance(e, ef.CALL_TYPES)]
         if not decisions and not writes and not sent:
             return

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from structlog.testing import capture_logs
+
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
 from holdfast.core.core import Core
@@ -60,3 +62,22 @@ def test_a_call_that_fails_again_and_again_is_tried_ever_more_seldom() -> None:
     assert len(pauses) == 3
     for doubled, pause in enumerate(pauses):
         assert pause >= RETRY_SECONDS / 2 * 2**doubled
+
+
+def test_what_waits_for_an_operator_is_a_warning_of_its_own() -> None:
+    class Decides(Insists):
+        def step(self, events: Iterable[ev.Event], now: float) -> list[ef.Effect]:
+            decisions = [ef.Decision("declined"), ef.Decision("it waits", "db", warning=True)]
+            return [*decisions, *super().step(events, now)]
+
+    link = OutOfReach(1)
+    engine: Engine[Any] = Engine(
+        cast(Core, Decides()), MemoryStore(), link, lambda: "id", lambda ask: None
+    )
+    link.engine = engine
+    engine.post(ev.Tick())
+    with capture_logs() as logs:
+        engine.run()
+    told = [(entry["log_level"], entry["event"]) for entry in logs]
+    assert ("warning", "db: it waits") in told
+    assert ("info", "declined") in told

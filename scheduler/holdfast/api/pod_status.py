@@ -57,6 +57,7 @@ class PodStatus:
             groups.setdefault(type_, []).extend(instances[name][1] for name in names)
         body = {
             "service": view.service.name,
+            **({"disaster": view.disaster} if view.disaster is not None else {}),
             "pods": [{"name": type_, "instances": group} for type_, group in groups.items()],
         }
         return orjson.dumps(body, option=INDENTED)

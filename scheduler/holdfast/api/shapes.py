@@ -131,7 +131,10 @@ class PodBody(TypedDict):
 
 
 class PodsBody(TypedDict):
+    """`disaster` is what is lost at once, for as long as it is too much to replace it."""
+
     service: str
+    disaster: NotRequired[str]
     pods: list[PodBody]
 
 

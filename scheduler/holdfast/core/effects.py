@@ -144,11 +144,12 @@ class Reply:
 class Decision:
     """One line for the log and for `explain`: what was decided, and why.
 
-    `service` is whose it is, when one framework hosts many.
+    `service` is whose it is, when one framework hosts many. A `warning` waits for an operator.
     """
 
     text: str
     service: str = ""
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

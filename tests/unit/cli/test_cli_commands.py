@@ -115,6 +115,13 @@ def test_pod_status_is_one_line_a_pod(run: Run) -> None:
     assert table[3][-6:] == ["it", "waits", "until", "an", "offer", "fits"]
 
 
+def test_a_disaster_is_told_above_the_pods(run: Run, source: Source) -> None:
+    source.view = replace(well(), disaster="2 of 3 were lost")
+    first, _, table, *_ = lines(run("pod", "status"))
+    assert first[:6] == ["DISASTER:", "2", "of", "3", "were", "lost."]
+    assert table[0] == "POD"
+
+
 def test_long_lines_are_not_folded_where_there_is_no_terminal(run: Run, source: Source) -> None:
     long = "x" * 300
     source.view = replace(

@@ -47,7 +47,8 @@ def is_replaced(world: World, name: str = "db-0") -> bool:
 def test_without_a_policy_it_waits_for_ever() -> None:
     world = deployed(databases(replacement=None), agents=4)
     lost(world, "db-0")
-    assert any("there is no replacement-failure-policy" in text for text in world.decisions)
+    assert world.warnings == [str(world.core.view(world.now).verdicts["db-0"])]
+    assert "there is no replacement-failure-policy" in world.warnings[0]
     world.settle(20, after=1000.0)
     assert choices(world) == {"db-0": Choice.WAIT}
     assert world.launched == []
@@ -72,6 +73,7 @@ def test_it_is_replaced_once_the_timeout_is_over() -> None:
     number = lost(world, "db-0")
     verdict = world.core.view(world.now).verdicts["db-0"]
     assert (verdict.choice, verdict.deadline) == (Choice.REPLACE, world.now + 100)
+    assert world.warnings == []
     world.until(lambda: is_replaced(world))
     assert began + 100 <= world.now <= began + 102
     world.settle()
@@ -195,6 +197,8 @@ def test_a_disaster_stops_it_and_ends_by_itself() -> None:
     numbers = [lost(world, name) for name in ("db-0", "db-1", "db-2")]
     view = world.core.view(world.now)
     assert view.disaster == "3 of 4 pod instances on 3 agents were lost within 600 s"
+    assert any(text.startswith("disaster: 2 of 4 pod instances") for text in world.warnings)
+    assert {str(each) for each in view.verdicts.values()} <= set(world.warnings)
     assert set(choices(world).values()) == {Choice.ASK}
     world.settle(300)
     assert not world.core.ledger.retired

@@ -155,6 +155,7 @@ class World:
         self.killed: list[str] = []
         self.calls: list[ef.Effect] = []
         self.decisions: list[str] = []
+        self.warnings: list[str] = []
         self.free_cpus = 8.0
         self.ready = True
         self.container_ips: dict[str, str] = {}
@@ -193,7 +194,9 @@ class World:
         writes = [(e.path, e.data) for e in effects if isinstance(e, ef.Write)]
         if writes:
             self.store.commit(writes)
-        self.decisions += [e.text for e in effects if isinstance(e, ef.Decision)]
+        decisions = [effect for effect in effects if isinstance(effect, ef.Decision)]
+        self.decisions += [each.text for each in decisions]
+        self.warnings += [each.text for each in decisions if each.warning]
         for effect in effects:
             match effect:
                 case ef.Accept():
