@@ -166,11 +166,13 @@ def new_client(
 ) -> FailFastClient:
     """A client that reconnects for ever; the caller starts and stops it.
 
-    With `auth`, "user:password", what it creates is for that user alone.
+    With `auth`, "user:password", what it creates is for that user alone. A server without its
+    ensemble that serves read-only refuses this client: what it has may be old.
     """
     return FailFastClient(
         hosts=hosts,
         timeout=session_timeout,
+        read_only=False,
         patience=max(1.0, session_timeout / 4),
         connection_retry=KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0),
         auth_data=[("digest", auth)] if auth else None,
