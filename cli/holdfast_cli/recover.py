@@ -6,15 +6,21 @@ import click
 
 from holdfast_cli import output
 from holdfast_cli.connection import Connection
+from holdfast_cli.errors import Refused
 
 _WELL = ("running", "uninstalled")
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--yes-without-quorum",
+    metavar="NAME",
+    help="Also when more than max-unavailable begin without data: the service's name.",
+)
 @output.json_option
 @click.pass_obj
-def recover(api: Connection, yes: bool, as_json: bool) -> None:
+def recover(api: Connection, yes: bool, yes_without_quorum: str | None, as_json: bool) -> None:
     """Show all that is broken and the orders that would mend it, and give them once you agreed.
 
     `pod replace` gives data up that is out of reach: it is kept where it is, and not used again.
@@ -28,7 +34,19 @@ def recover(api: Connection, yes: bool, as_json: bool) -> None:
     names = [each["action"] for each in seen.data["actions"]]
     if not names and not as_json:
         return
-    if not yes and not click.confirm("Do all of this?"):
+    name = seen.data["service"]
+    dangers = "; ".join(seen.data["dangers"])
+    option = f"--yes-without-quorum {name}"
+    if yes_without_quorum not in (None, name):
+        raise Refused(f"This is the service {name}. Nothing was changed.")
+    if dangers and yes_without_quorum is None:
+        if yes:
+            raise Refused(f"{dangers}. Nothing was changed: to agree, add {option}.")
+        output.may_ask(not as_json)
+        output.confirm_by_name(
+            f"{dangers}.", "Type the service's name to do all of this", "name", name, option
+        )
+    elif not yes and not click.confirm("Do all of this?"):
         click.echo("Nothing was changed.")
         raise click.exceptions.Exit(1)
     answer = api.post("recover", body=names)

@@ -105,6 +105,7 @@ _EXAMPLES: dict[Any, Any] = {
         "service": "hello-world",
         "failures": [_VERDICT],
         "actions": [{"action": "pod replace hello-1", "why": _VERDICT["reason"]}],
+        "dangers": [],
         "waiting": [
             {
                 "kind": "plan",

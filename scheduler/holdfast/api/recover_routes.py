@@ -14,7 +14,7 @@ from holdfast.core.events import Verb
 from holdfast.core.view import View
 from holdfast.plans.derive import RECOVERY
 from holdfast.plans.plan import Plan, Status, Step
-from holdfast.recovery.proposal import proposal
+from holdfast.recovery.proposal import dangers, proposal
 
 _ACTIONS = json_body(
     "Every `action` of GET /v1/recover.",
@@ -32,6 +32,7 @@ def recover_body(view: View) -> shapes.RecoverBody:
     return {
         **pods.failures_body(view),
         "actions": [{"action": action.name, "why": action.why} for action in actions],
+        "dangers": list(dangers(actions, view.service, view.pods.values())),
         "waiting": [each for each in _waiting(view) if each["name"] not in mended],
         "status": healthy["status"],
         "message": healthy["message"],

@@ -98,12 +98,15 @@ class WaitingBody(TypedDict):
 
 
 class RecoverBody(FailuresBody):
-    """`waiting` is what is broken or waits, and no order of recovery mends; `status` and `message`
+    """`dangers` say of which pods the actions leave too few with data.
+
+    `waiting` is what is broken or waits, and no order of recovery mends; `status` and `message`
     are those of the service's health. `retired_volumes` is how many volumes are kept after their
     pod instance left them, `quarantined` how many things no record explains.
     """
 
     actions: list[ActionBody]
+    dangers: list[str]
     waiting: list[WaitingBody]
     status: str
     message: str

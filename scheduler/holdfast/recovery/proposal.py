@@ -1,12 +1,15 @@
 """What an operator could order now, to have all that is broken mended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.plans.derive import RECOVERY
 from holdfast.plans.orders import Orders
+from holdfast.records import Pod
 from holdfast.recovery.decide import Verdict
 from holdfast.recovery.failure import Cause
+from holdfast.service.instance_names import type_of
+from holdfast.service.model import ServiceSpec
 
 REPLACE_POD = "pod replace"
 RESTART_POD = "pod restart"
@@ -41,3 +44,20 @@ def proposal(verdicts: Iterable[Verdict], orders: Orders | None) -> tuple[Action
         elif verdict.cause is Cause.DOWN:
             actions.append(Action(RESTART_POD, verdict.pod, verdict.reason))
     return tuple(actions)
+
+
+def dangers(actions: Iterable[Action], service: ServiceSpec, pods: Iterable[Pod]) -> Iterator[str]:
+    """Of which pods more than max-unavailable would begin without data, in words.
+
+    Those that are being replaced already count as well.
+    """
+    given_up = {action.target for action in actions if action.order == REPLACE_POD}
+    under_way = {pod.name for pod in pods if pod.replaced is not None}
+    for spec in service.pods:
+        ordered = sorted(name for name in given_up if type_of(name) == spec.type)
+        empty = sorted(name for name in given_up | under_way if type_of(name) == spec.type)
+        if ordered and spec.volumes and len(empty) > spec.max_unavailable:
+            yield (
+                f"{', '.join(empty)} would be without data: more than max-unavailable"
+                f" ({spec.max_unavailable}) of {spec.type}: its quorum begins without data"
+            )

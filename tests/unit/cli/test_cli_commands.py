@@ -327,6 +327,28 @@ def test_recover_orders_what_it_showed(
     assert (given.verb, given.parameters) == (Verb.RECOVER, {"seen": "pod replace etcd-0"})
 
 
+def test_recover_does_not_end_a_quorum_on_one_letter(run: Run, source: Source) -> None:
+    broken(source)
+    more = {
+        name: Verdict(name, Choice.ASK, "lost", 0.0, cause=Cause.OUT_OF_SIGHT)
+        for name in ("etcd-0", "etcd-1")
+    }
+    source.view = replace(source.view, verdicts=more)
+    refused = run("recover", "--yes")
+    assert refused.exit_code == 5
+    assert "more than max-unavailable (1) of etcd: its quorum begins without data" in refused.stderr
+    assert "--yes-without-quorum /team/etcd.prod" in refused.stderr
+    assert run("recover", "--yes", "--yes-without-quorum", "etcd").exit_code == 5
+    result = run("recover", typed="y\n")
+    assert result.exit_code == 1
+    assert "Nothing was changed." in result.stdout
+    assert source.commands == []
+    assert run("recover", typed="/team/etcd.prod\n").exit_code == 0
+    agreed = run("recover", "--yes", "--yes-without-quorum", "/team/etcd.prod")
+    assert agreed.exit_code == 0
+    assert [given.verb for given in source.commands] == [Verb.RECOVER, Verb.RECOVER]
+
+
 def test_recover_for_programs(run: Run, source: Source) -> None:
     broken(source)
     result = run("recover", "--yes", "--json")
