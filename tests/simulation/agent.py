@@ -492,6 +492,11 @@ class Agent:
                 self._update(task, "TASK_FAILED", "SOURCE_AGENT", reason=reason)
         self._send(lambda: self._master().executor_exited(self, executor.id))
 
+    def executors_untold(self) -> set[str]:
+        """Those that have ended, while nobody was told yet that the last of their tasks have."""
+        owing = {task.executor_id for task in self.tasks.values() if task.terminal and task.updates}
+        return owing - self.executors.keys()
+
     def shut_down(self) -> None:
         """The framework is over: all its executors end, and nobody is told."""
         for executor in list(self.executors.values()):

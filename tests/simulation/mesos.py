@@ -440,8 +440,13 @@ class Master:
                 held = resources.bag(info["executor"]["resources"])
             rest = resources.minus(left, resources.plus(used, held))
             if rest is None:
-                # Who took the offer could not know of an executor's end that came after it.
-                if executor_id not in known.offered_before_its_end and not known.incomplete:
+                # Who took the offer could not know of an executor's end that came after it, or of
+                # which the last updates wait for the acknowledgement of earlier ones.
+                untold = (
+                    executor_id in known.offered_before_its_end
+                    or executor_id in agent.executors_untold()
+                )
+                if not untold and not known.incomplete:
                     self._watch.refused(task_id, "it uses more than is offered")
             elif joins and not same_executor(known.infos[executor_id], info["executor"]):
                 # validation.cpp, validateExecutor: "not compatible with existing Executor"

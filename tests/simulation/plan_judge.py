@@ -159,14 +159,16 @@ class PlanJudge:
             and other.index < spec.count
             and other.name in self._deployed
             and not self._serves(other)
-            and not self._insisted(other, at_once)
+            and not self._ordered_at_once(other, at_once)
         ]
         if len(down) >= spec.max_unavailable:
             self._violate("I6", f"{pod.name} is taken down while {', '.join(sorted(down))} is down")
 
-    def _insisted(self, other: Pod, at_once: Mapping[str, Pod]) -> bool:
-        """Whether an operator insisted on taking it down too, and that came later."""
-        return other.name in self.overruled and self._serves(at_once.get(other.name, other))
+    def _ordered_at_once(self, other: Pod, at_once: Mapping[str, Pod]) -> bool:
+        """Whether an operator took it down too, which no budget forbids, and that came later."""
+        paused = any(task.stopping == "paused by the operator" for task in other.tasks)
+        ordered = paused or other.name in self.overruled
+        return ordered and self._serves(at_once.get(other.name, other))
 
     def may_go(self, agent_id: str, also: Collection[str]) -> None:
         """The agent may be taken down while those others are: at most so many serve there."""
