@@ -175,6 +175,10 @@ class Uninstall:
             return
         self._ledger.forget_all(replace(record, deregistering=True, done=True))
         yield Wipe()
+        if record.forgotten or record.left:
+            yield Decision(
+                f"it is not known to be gone from machines: {_report(record)}", warning=True
+            )
         if self._shared:
             yield Decision("nothing is held any more, and the records are deleted: uninstalled")
             return

@@ -142,6 +142,9 @@ def test_a_host_that_is_gone_is_waited_for_visibly_until_it_is_forgotten() -> No
     assert [(f.pod, f.hostname, f.volumes) for f in record.forgotten] == [
         ("db-0", "host-1", tuple(v.id for v in lost.volumes))
     ]
+    told = world.warnings[-1]
+    assert "machines: forgotten on host-1: the place of db-0 with " in told
+    assert lost.volumes[0].id in told
     assert lost.volumes[0].id in {
         resource.get("disk", {}).get("persistence", {}).get("id")
         for resource in world.agents["agent-1"].reserved.values()
