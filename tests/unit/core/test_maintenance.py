@@ -225,6 +225,13 @@ def test_the_check_tells_what_would_go_down() -> None:
     assert not check(world.core.view(world.now), ["host-3"]).problems
 
 
+def test_the_check_counts_what_mesos_was_told_may_go() -> None:
+    view = deployed().core.view(0.0)
+    going = replace(view, upkeep=replace(view.upkeep, going=("db-2",)))
+    assert not check(view, ["host-1"]).problems
+    assert check(going, ["host-1"]).problems
+
+
 def test_an_order_is_judged_by_the_news_that_came_with_it() -> None:
     world = deployed()
     task_id = world.task("db-1", "node").id
