@@ -20,10 +20,8 @@ FOR_A_PLAN = (
     "the pod takes up a new configuration",
     "it is to be launched anew",
     "its resources",
-    "restarted since",
-    "restarted by the operator",
 )
-VOLUNTARY = (*FOR_A_PLAN, "its agent ")
+VOLUNTARY = (*FOR_A_PLAN, "its agent ", "restarted since", "restarted by the operator")
 """How the reasons begin for which what runs well is stopped, unless the operator insisted."""
 
 FOR_A_FELLOW = "its fellow "
