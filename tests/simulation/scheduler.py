@@ -205,7 +205,8 @@ class Scheduler:
         """By agent when, and how many cpus and MB nobody had, its core was offered lately."""
         self.heard: set[str] = set()
         self.questions: dict[str, float] = {}
-        """The tasks heard of since it subscribed, and those it asks about, since when."""
+        """The tasks heard of since it subscribed, and those it asks about, since when, or since
+        it last did so in vain."""
         self._clock = clock
         self._master = master
         self._write = log
@@ -331,10 +332,13 @@ class Scheduler:
         stream = self._stream
         if stream is None or not stream.subscribed:
             return rejected("not subscribed to a master")
+        fault, seconds = self.faults.calls.pop(0) if self.faults.calls else ("", 0.0)
         if message["type"] == "RECONCILE":
             for asked in message["reconcile"]["tasks"]:
-                self.questions.setdefault(asked["task_id"]["value"], self._clock.now)
-        fault, seconds = self.faults.calls.pop(0) if self.faults.calls else ("", 0.0)
+                task_id = asked["task_id"]["value"]
+                # One that may not arrive leaves the answer open for as long again.
+                since = None if fault else self.questions.get(task_id)
+                self.questions[task_id] = self._clock.now if since is None else since
         if fault:
             self._log(f"{message['type']} meets: {fault}")
         if fault == "slow":
