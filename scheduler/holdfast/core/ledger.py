@@ -273,17 +273,19 @@ class Ledger:
     def _unsettled(self, pod: Pod) -> list[str]:
         """The tasks that are not known to be dead; of an instance that is down one, for its agent.
 
-        Should an operator mark that gone, Mesos tells it of tasks that run, and else if asked.
+        Should an operator mark that gone, Mesos tells it of tasks that run, and else if asked. What
+        has finished waits for the agent as well while the deploy plan has more to launch there.
         """
         known = [task.id for task in pod.tasks if not task.dead]
         if known or not pod.tasks or pod.reservation is None:
             return known
         goals = {task.name: task.goal for task in self.spec_of(pod).tasks}
+        more = bool(self._undone(pod, self.target_id))
         return [
             task.id
             for task in pod.tasks
             if task.state is not TaskState.GONE_BY_OPERATOR
-            and (task.reached is None or goals.get(task.name) is Goal.RUNNING)
+            and (more or task.reached is None or goals.get(task.name) is Goal.RUNNING)
         ][:1]
 
     def forget_pauses(self) -> None:
@@ -377,16 +379,23 @@ class Ledger:
 
     def is_deployed(self, pod: Pod, config_id: str) -> bool:
         """Whether all that the deploy plan launches in the instance has reached its goal."""
-        service = self.configs[config_id]
+        if self._pod_of(config_id, pod.type) is None:
+            return False
+        names = planned_tasks(self.configs[config_id], pod.type, pod.index)
+        return bool(names) and not self._undone(pod, config_id)
+
+    def _undone(self, pod: Pod, config_id: str) -> list[str]:
+        """What of the instance the deploy plan still has to bring to its goal."""
         spec = self._pod_of(config_id, pod.type)
         if spec is None:
-            return False
+            return []
         aim = Aim(self.asks_the_same(pod.type, config_id))
-        names = planned_tasks(service, pod.type, pod.index)
-        return bool(names) and all(
-            is_done(spec.task(n), pod.task(n), aim) or is_spared(spec.task(n), pod, aim)
-            for n in names
-        )
+        return [
+            name
+            for name in planned_tasks(self.configs[config_id], pod.type, pod.index)
+            if not is_done(spec.task(name), pod.task(name), aim)
+            and not is_spared(spec.task(name), pod, aim)
+        ]
 
     def deployed_tasks(self, pod: Pod) -> tuple[str, ...]:
         """What the deploy plan launches in the instance under the configuration it is deployed."""

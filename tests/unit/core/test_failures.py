@@ -9,11 +9,11 @@ from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice
 from holdfast.service.failure_model import DisasterSpec, ReplacementPolicy
-from holdfast.service.model import ServiceSpec
+from holdfast.service.model import Goal, ServiceSpec
 
 from .offers import UNIQUE_HOST
 from .test_plan_engine import DATA, build, deployed, task
-from .world import World
+from .world import ENDS, World
 
 POLICY = ReplacementPolicy(timeout=100, delay=50, per_hour=2)
 
@@ -360,3 +360,38 @@ def test_an_instance_that_is_down_is_given_up_with_its_agent() -> None:
     world.settle()
     assert world.status("recovery") is Status.COMPLETE
     assert host(world, "db-0") != number
+
+
+def test_what_has_finished_waits_for_its_agent_while_more_is_to_be_launched_there() -> None:
+    once = task("format", Goal.ONCE, volumes=DATA), task("node", volumes=DATA)
+    spec = build(*once, deploy=(("format",), ("node",)))
+    world = World(spec, agents=2)
+    world.behaviour = {"format": ENDS}
+    world.until(lambda: "db-0" in world.core.ledger.pods and world.task("db-0", "format").dead)
+    assert world.names_launched() == ["db-0-format"]
+    number = host(world, "db-0")
+    agent = world.agents[f"agent-{number}"]
+    task_id = world.task("db-0", "format").id
+    agent.reachable = False
+    assert asked_when_lost(world, number) == [task_id]
+    world._status(agent, task_id, TaskState.GONE_BY_OPERATOR, "SOURCE_MASTER")
+    assert is_replaced(world)
+    world.settle()
+    assert world.status() is Status.COMPLETE
+    assert host(world, "db-0") != number
+    assert world.names_launched() == ["db-0-format", "db-0-format", "db-0-node"]
+
+
+def test_what_is_finished_for_good_waits_for_no_agent() -> None:
+    world = World(build(task("format", Goal.ONCE, volumes=DATA)), agents=2)
+    world.behaviour = {"format": ENDS}
+    world.settle()
+    assert world.status() is Status.COMPLETE
+    assert asked_when_lost(world, host(world, "db-0")) == []
+
+
+def asked_when_lost(world: World, number: int) -> list[str]:
+    """The tasks Mesos is asked about once it has said that the agent is lost."""
+    effects = world.step(ev.AgentFailed(agent_id=f"agent-{number}", executor_id=None))
+    asked = [each for each in effects if isinstance(each, ef.Reconcile)]
+    return [task_id for each in asked for task_id, _ in each.tasks]
