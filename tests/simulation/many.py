@@ -59,6 +59,7 @@ class Judges:
             self.violate("I1", f"a fenced scheduler wrote {self.world.records.stale_writes.pop()}")
         for part in self.world.parts:
             part.judge.look()
+            part.note_what_stays()
 
     def launched(self, info: Json, agent: Agent) -> None:
         id_ = info["task_id"]["value"]
@@ -149,6 +150,7 @@ class Part(World):
         self._hosted = hosted(name)
         self._answered: list[Future[Answer]] = []
         self._was_quarantined: set[str] = set()
+        self._forgotten: set[str] = set()
         self._begin(self._hosted.spec(PRINCIPAL))
 
     @property
@@ -211,8 +213,6 @@ class Part(World):
 
     def help(self, patience_is_over: bool) -> None:
         """Whatever an operator does who wants it to be as it was asked for."""
-        if self.newest.alive:
-            self._was_quarantined |= self.newest.view.quarantined.keys()
         if self.uninstalling:
             if self.newest.alive and self.newest.view.uninstalling is None:
                 self.uninstall(by_order=True)
@@ -225,6 +225,14 @@ class Part(World):
             if patience_is_over:
                 self._replace_the_lost()
 
+    def note_what_stays(self) -> None:
+        """What is quarantined, and the hosts an operator gave up, may have something in the end."""
+        if self.uninstalling and self.newest.alive:
+            view = self.newest.view
+            self._was_quarantined |= view.quarantined.keys()
+            if view.uninstalling is not None:
+                self._forgotten |= {lost.hostname for lost in view.uninstalling.forgotten}
+
     def look_at_the_end(self) -> None:
         """Judge what is left once all is whole, silent, and started anew."""
         if not self.uninstalling:
@@ -232,7 +240,8 @@ class Part(World):
             return
         for agent in self.agents:
             away = agent.was_away_since(self.uninstalled_at)
-            for kind in agent.total if not (away or agent.removed) else ():
+            unknown = away or agent.removed or agent.hostname in self._forgotten
+            for kind in agent.total if not unknown else ():
                 id_ = resources.labels(kind).get("resource_id", "")
                 listed = resources.persistence_id(kind) or f"{id_}/{kind[0]}@{agent.id}"
                 if resources.role(kind) == self.spec.role and listed not in self._was_quarantined:
