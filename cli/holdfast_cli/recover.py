@@ -57,6 +57,9 @@ def recover(api: Connection, yes: bool, yes_without_quorum: str | None, as_json:
 
 
 def _show(body: dict[str, Any]) -> None:
+    if body["status"] == "uninstalling":
+        click.echo(f"{body['service']} is being uninstalled: `holdfast plan show deploy`")
+        return
     if "disaster" in body:
         click.echo(f"There is a disaster: {body['disaster']}.")
         click.echo("What is lost may come back by itself; what is replaced begins without data.")

@@ -26,7 +26,8 @@ _UNDER_WAY = (Status.IN_PROGRESS, Status.PREPARED, Status.STARTING, Status.START
 
 
 def recover_body(view: View) -> shapes.RecoverBody:
-    actions = proposal(view.verdicts.values(), view.orders.get(RECOVERY))
+    orders = view.orders.get(RECOVERY) if view.uninstalling is None else None
+    actions = proposal(view.verdicts.values(), orders)
     _, healthy = health(view)
     mended = {action.target for action in actions}
     return {

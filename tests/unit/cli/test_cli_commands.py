@@ -10,6 +10,7 @@ from click.testing import Result
 
 from holdfast.api.multi import create_multi_app
 from holdfast.core.events import Verb
+from holdfast.core.uninstall_record import Uninstalling
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice, Verdict
@@ -360,6 +361,13 @@ def test_recover_for_programs(run: Run, source: Source) -> None:
 def test_nothing_to_recover(run: Run, source: Source) -> None:
     source.view = all_well()
     assert run("recover").stdout == "Nothing is broken.\n"
+    assert source.commands == []
+
+
+def test_nothing_is_recovered_while_it_is_uninstalled(run: Run, source: Source) -> None:
+    source.view = replace(well(), uninstalling=Uninstalling(0.0))
+    told = "/team/etcd.prod is being uninstalled: `holdfast plan show deploy`\n"
+    assert run("recover").stdout == told
     assert source.commands == []
 
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from holdfast.api.recover_routes import recover_body
 from holdfast.core import effects as ef
 from holdfast.core import events as ev
+from holdfast.core.events import Verb
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.plan import Status
 from holdfast.recovery.decide import Choice
@@ -65,6 +67,21 @@ def test_one_without_volumes_waits_as_well_and_is_not_said_to_have_data() -> Non
     assert "starts it elsewhere, as it has no volumes" in texts[0]
     assert texts[1] == "it waits until agent host-1, which cannot be reached, is back"
     assert not any("data" in text for text in texts)
+
+
+def test_nothing_is_decided_or_proposed_once_it_is_uninstalled() -> None:
+    world = deployed(databases(replacement=None), agents=4)
+    for name in ("db-0", "db-1", "db-2"):
+        lost(world, name)
+    before = world.core.view(world.now)
+    assert before.disaster
+    assert recover_body(before)["actions"]
+    assert world.order(Verb.PLAN_INTERRUPT, "recovery") == 200
+    assert world.order(Verb.UNINSTALL, "db") == 200
+    world.step()
+    view = world.core.view(world.now)
+    assert (dict(view.verdicts), view.disaster) == ({}, None)
+    assert recover_body(view)["actions"] == []
 
 
 def test_it_is_replaced_once_the_timeout_is_over() -> None:
