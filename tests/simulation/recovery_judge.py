@@ -8,6 +8,7 @@ from holdfast.records import DEAD, DRAINED
 from holdfast.service.failure_model import ReplacementPolicy
 from holdfast.service.model import ServiceSpec
 from holdfast.state.store import Writes
+from tests.simulation.clock import START
 
 HOUR = 3600.0
 
@@ -73,7 +74,7 @@ class RecoveryJudge:
         if now < min(task["since"] for task in down) + policy.timeout:
             self._violate("I3", f"{pod} is replaced before its time")
         ends = self.serviced.get(self._pods[pod]["reservation"]["agent_id"])
-        if ends is not None and self._now() < ends + policy.timeout:
+        if ends is not None and now < START + ends + policy.timeout:  # by the scheduler's clock
             self._violate("I3", f"{pod} is replaced by policy, as its agent was serviced")
         if _drained(tasks):
             self._violate("I3", f"{pod} is replaced by policy while its agent is drained")

@@ -41,6 +41,10 @@ class ReplacementJudge:
         self._owed: dict[str, tuple[str, float]] = {}
         self._forced: set[str] = set()
 
+    def skips(self, name: str) -> None:
+        """An operator wants the instance gone without its last steps."""
+        self._forced.add(name)
+
     def stored(self, writes: Writes) -> None:
         """The scheduler has stored these records, and may act on them now."""
         for path, data in writes:

@@ -334,8 +334,11 @@ class Scheduler:
             return rejected("not subscribed to a master")
         fault, seconds = self.faults.calls.pop(0) if self.faults.calls else ("", 0.0)
         if message["type"] == "RECONCILE":
+            answered = {e.status.task_id for e in self._inbox if isinstance(e, ev.StatusReceived)}
             for asked in message["reconcile"]["tasks"]:
                 task_id = asked["task_id"]["value"]
+                if task_id in answered:
+                    continue  # asked before it took up the answer
                 # One that may not arrive leaves the answer open for as long again.
                 since = None if fault else self.questions.get(task_id)
                 self.questions[task_id] = self._clock.now if since is None else since

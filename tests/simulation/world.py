@@ -10,7 +10,7 @@ import structlog
 from holdfast.core import events as ev
 from holdfast.core.core import SWEEP_PERIOD
 from holdfast.engine import Answer
-from holdfast.plans.derive import custom_specs
+from holdfast.plans.derive import DECOMMISSION, custom_specs
 from holdfast.plans.goals import planned_tasks
 from holdfast.plans.orders import OK, Orders
 from holdfast.plans.plan import Plan, Status
@@ -339,10 +339,20 @@ class World:
         here = {agent.id for agent in self.agents if not agent.removed}
         for name, pod in self.newest.engine.view.pods.items():
             held = pod.reservation
-            if held is None or held.agent_id in here | self.master.gone:
+            if held is None or held.agent_id in here:
                 continue
-            if not self._is_there(held):
+            if held.agent_id in self.master.gone:
+                self._skip_last_steps(name)
+            elif not self._is_there(held):
                 self.order(ev.Verb.POD_REPLACE, name)
+
+    def _skip_last_steps(self, name: str) -> None:
+        """What an instance that leaves should do before, and cannot any more."""
+        for plan in self.newest.engine.view.plans:
+            for step in plan.steps() if plan.name == DECOMMISSION else ():
+                if step.pod == name and step.tasks and step.status is not Status.COMPLETE:
+                    self.judge.replacements.skips(name)
+                    self.order(ev.Verb.PLAN_FORCE_COMPLETE, plan.name, name, step.name)
 
     def _is_there(self, held: Reservation) -> bool:
         """Whether some machine has it, under whatever name."""

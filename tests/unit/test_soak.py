@@ -114,6 +114,7 @@ def run(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setattr(invariants, name, partial(function, seconds=0.1))
     monkeypatch.setattr(invariants, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(soak, "READ_BACK_SECONDS", 0.1)
+    monkeypatch.setattr(soak, "LEARNS_SECONDS", 0.1)
 
     @contextmanager
     def ground(*_: object) -> Iterator[Ground]:

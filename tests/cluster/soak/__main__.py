@@ -32,6 +32,7 @@ ANOTHER = 0.75
 """The part of rounds in which one more act happens beside those that do already."""
 WELL_SECONDS = 240.0
 READ_BACK_SECONDS = 60.0
+LEARNS_SECONDS = 10.0
 WRITER_PAUSE_SECONDS = 0.05
 ACTS = (*FAULTS, *ORDERS)
 
@@ -140,8 +141,12 @@ def _checked(service: Service) -> bool:
     """Fail when something is wrong; whether one and the same scheduler led all the while."""
     _must_not_be(service.load.wrong)
     before = list(service.leaders())
-    if len(before) > 1:
-        raise SoakFailed(f"I1: {len(before)} schedulers of {service.name} lead")
+    deadline = time.monotonic() + LEARNS_SECONDS
+    while len(before) > 1:  # one whose session has ended may answer on until it learns that
+        if time.monotonic() > deadline:
+            raise SoakFailed(f"I1: {len(before)} schedulers of {service.name} lead")
+        time.sleep(0.1)
+        before = list(service.leaders())
     if not before:
         return False
     scheduler, volumes = service.schedulers[before[0]], service.schedulers[0].volumes
