@@ -86,6 +86,9 @@ def _verdict(name: str, spec: PodSpec, situation: Situation) -> Verdict:
             f"agent {host} is back under another id ({situation.back[name]}) without what it holds"
         )
     policy = spec.replacement
+    if policy is None and failure.cause is Cause.DOWN:
+        why = f"{state}; it is started again there as soon as that agent offers what it holds"
+        return Verdict(name, Choice.WAIT, why, since)
     if policy is None:
         for_what, then = " for its data", "gives its data there up"
         if not spec.volumes:
