@@ -20,25 +20,32 @@ def maintenance() -> None:
 @click.pass_obj
 @output.reads
 def show(api: Connection) -> output.Shown:
-    """Hosts in maintenance, and what Mesos was told about its maintenance schedule."""
+    """Hosts in maintenance, those that Mesos drained, and what it was told about its schedule."""
     return api.get("maintenance"), _show
 
 
 def _show(body: dict[str, Any]) -> None:
-    if not body["hosts"] and not body["windows"]:
+    if not any(body.values()):
         click.echo("No host is in maintenance.")
-    if body["hosts"]:
-        output.show_table(
+    tables: list[tuple[tuple[str, ...], list[tuple[str, ...]]]] = [
+        (
             ("host", "state", "pods"),
-            ((h["host"], _state(h), ", ".join(h["pods"]) or "-") for h in body["hosts"]),
-        )
-    if body["windows"]:
-        if body["hosts"]:
-            click.echo()
-        output.show_table(
+            [(h["host"], _state(h), ", ".join(h["pods"]) or "-") for h in body["hosts"]],
+        ),
+        (
+            ("host that Mesos drained", "pods that wait until it is reactivated"),
+            [(d["host"], ", ".join(d["pods"])) for d in body["drained"]],
+        ),
+        (
             ("host in the schedule of Mesos", "answer", "reason"),
-            ((w["host"], "yes" if w["accepted"] else "no", w["reason"]) for w in body["windows"]),
-        )
+            [(w["host"], "yes" if w["accepted"] else "no", w["reason"]) for w in body["windows"]],
+        ),
+    ]
+    shown = [table for table in tables if table[1]]
+    for number, (head, rows) in enumerate(shown):
+        if number:
+            click.echo()
+        output.show_table(head, rows)
 
 
 def _state(host: dict[str, Any]) -> str:

@@ -207,6 +207,7 @@ _EXAMPLES: dict[Any, Any] = {
                 "reason": "",
             }
         ],
+        "drained": [{"host": "10.0.0.8", "pods": ["hello-1"]}],
     },
     shapes.MaintenanceCheckBody: {
         "hosts": ["10.0.0.9"],

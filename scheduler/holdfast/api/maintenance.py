@@ -1,5 +1,6 @@
 """The paths of maintenance: hosts in it, what Mesos was answered, and what it would do."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -109,7 +110,20 @@ def maintenance_body(view: View) -> shapes.MaintenanceBody:
                 view.upkeep.answers.items(), key=lambda each: each[1].window.start
             )
         ],
+        "drained": drained_bodies(
+            (pod.reservation.hostname, pod.name)
+            for pod in view.pods.values()
+            if pod.reservation is not None and pod.drained
+        ),
     }
+
+
+def drained_bodies(waiting: Iterable[tuple[str, str]]) -> list[shapes.DrainedBody]:
+    """By host, of the drained hosts and the pod instances that wait there."""
+    by_host: dict[str, list[str]] = {}
+    for host, pod in waiting:
+        by_host.setdefault(host, []).append(pod)
+    return [{"host": host, "pods": sorted(by_host[host])} for host in sorted(by_host)]
 
 
 def check_body(view: View, hosts: list[str]) -> shapes.MaintenanceCheckBody:

@@ -16,7 +16,14 @@ from holdfast.api.answers import (
     ok,
     said,
 )
-from holdfast.api.maintenance import Hosts, check_body, host_names, maintenance_body, plan_body
+from holdfast.api.maintenance import (
+    Hosts,
+    check_body,
+    drained_bodies,
+    host_names,
+    maintenance_body,
+    plan_body,
+)
 from holdfast.api.parameters import HostName
 from holdfast.api.source import answered
 from holdfast.core.events import Verb
@@ -31,6 +38,7 @@ def maintenance_of_all(views: Mapping[str, View]) -> shapes.MaintenanceBody:
     """As of a single service, with the name of its service before each pod instance."""
     hosts: dict[str, shapes.CordonBody] = {}
     windows: list[shapes.WindowBody] = []
+    drained: list[tuple[str, str]] = []
     for name, view in views.items():
         body = maintenance_body(view)
         for host in body["hosts"]:
@@ -39,8 +47,13 @@ def maintenance_of_all(views: Mapping[str, View]) -> shapes.MaintenanceBody:
             known["pods"] += _named(name, host["pods"])
             known["running"] += _named(name, host["running"])
         windows += [{**window, "reason": _of(name, window["reason"])} for window in body["windows"]]
+        drained += [(d["host"], pod) for d in body["drained"] for pod in _named(name, d["pods"])]
     windows.sort(key=lambda window: window["start"])
-    return {"hosts": [hosts[host] for host in sorted(hosts)], "windows": windows}
+    return {
+        "hosts": [hosts[host] for host in sorted(hosts)],
+        "windows": windows,
+        "drained": drained_bodies(drained),
+    }
 
 
 def check_of_all(views: Mapping[str, View], hosts: list[str]) -> shapes.MaintenanceCheckBody:

@@ -247,9 +247,17 @@ class WindowBody(TypedDict):
     reason: str
 
 
+class DrainedBody(TypedDict):
+    """A host that Mesos drained, and the pod instances that wait there until it is in service."""
+
+    host: str
+    pods: list[str]
+
+
 class MaintenanceBody(TypedDict):
     hosts: list[CordonBody]
     windows: list[WindowBody]
+    drained: list[DrainedBody]
 
 
 class MaintenanceCheckBody(TypedDict):

@@ -13,7 +13,17 @@ from holdfast.eventlog import EventLog, Kind
 from holdfast.mesos.messages import TaskState
 from holdfast.plans.orders import Orders
 from holdfast.plans.plan import Phase, Plan, Status, Step
-from holdfast.records import Certified, DestroyIntent, Pod, Port, Reservation, Retired, Task, Volume
+from holdfast.records import (
+    DRAINED,
+    Certified,
+    DestroyIntent,
+    Pod,
+    Port,
+    Reservation,
+    Retired,
+    Task,
+    Volume,
+)
 from holdfast.service.model import (
     EncryptionType,
     Goal,
@@ -194,6 +204,16 @@ def all_well() -> View:
         quarantined={},
         plans=(plan("deploy", *3 * [Status.COMPLETE]), view.plans[1]),
         explanations={},
+    )
+
+
+def drained(*names: str) -> View:
+    """Mesos ended these to empty their agents."""
+    view = well()
+    ended = task(TaskState.KILLED, message=DRAINED, since=NOW)
+    return replace(
+        view,
+        pods={n: replace(p, tasks=(ended,)) if n in names else p for n, p in view.pods.items()},
     )
 
 

@@ -10,7 +10,7 @@ from holdfast.core.events import Verb
 from holdfast.core.upkeep import Answered, Cordon, Window
 from holdfast.core.view import Upkeep, View
 
-from .pictures import NOW, Source, well
+from .pictures import NOW, Source, drained, well
 
 
 def upkept(down: tuple[str, ...] = ()) -> View:
@@ -37,6 +37,12 @@ def test_what_is_in_maintenance() -> None:
     ]
     (window,) = body["windows"]
     assert (window["host"], window["accepted"], window["reason"]) == ("host-2", False, "too many")
+
+
+def test_what_mesos_drained() -> None:
+    assert client(upkept()).get("/v1/maintenance").json()["drained"] == []
+    body = client(drained("etcd-1")).get("/v1/maintenance").json()
+    assert body["drained"] == [{"host": "host-2", "pods": ["etcd-1"]}]
 
 
 def test_the_check_and_the_plan() -> None:

@@ -9,7 +9,7 @@ from holdfast.core.upkeep import Answered, Cordon, Window
 from holdfast.core.view import Upkeep
 from holdfast.service.disruption_model import DisruptionCheck
 
-from ..api.pictures import NOW, SERVICE, Given, Source, well
+from ..api.pictures import NOW, SERVICE, Given, Source, drained, well
 from .conftest import Run
 
 DRAINS = "Mesos drains an agent at once when told to"
@@ -25,9 +25,18 @@ def closed(source: Source, *down: str) -> None:
 def test_hosts_in_maintenance_are_shown(run: Run, source: Source) -> None:
     assert run("maintenance", "show").stdout == "No host is in maintenance.\n"
     closed(source)
-    lines = [line.split() for line in run("maintenance", "show").stdout.splitlines()]
+    shown = run("maintenance", "show").stdout
+    lines = [line.split() for line in shown.splitlines()]
     assert ["host-1", "to", "be", "stopped:", "etcd-0", "etcd-0"] in lines
     assert ["host-2", "no", "too", "many"] in lines
+    assert "DRAINED" not in shown
+
+
+def test_hosts_that_mesos_drained_are_shown_with_who_waits_there(run: Run, source: Source) -> None:
+    source.view = drained("etcd-0")
+    lines = run("maintenance", "show").stdout.splitlines()
+    assert lines[0].split("  ")[0] == "HOST THAT MESOS DRAINED"
+    assert lines[1].split() == ["host-1", "etcd-0"]
 
 
 def test_the_check_tells_scripts_by_its_exit_code(run: Run, source: Source) -> None:
