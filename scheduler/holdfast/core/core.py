@@ -7,7 +7,6 @@ stores all records of a step before it sends any of its calls.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from holdfast.core import alarms
 from holdfast.core import events as ev
 from holdfast.core.after_replace import owe_restarts
 from holdfast.core.agenda import Agenda
@@ -408,8 +407,7 @@ class Core:
         if self._failures.act(self._subscribed_at, self._reconciliation.awaits, now):
             self._agenda.update(now)
             self._sweep(now)
-        decisions = self._failures.take_decisions()
-        self._out += alarms.told(decisions, self._failures.verdicts.values(), self.ledger.service)
+        self._out += self._failures.take_decisions()
         if self._agenda.note_progress(self._errors):
             self._decide("the service is deployed")
         looked_at = self._agenda.moves(now)

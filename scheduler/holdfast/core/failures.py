@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from holdfast.core.commands import replace_pod
 from holdfast.core.disruption import Action, Disruptions
+from holdfast.core.effects import Decision
 from holdfast.core.ledger import Ledger
 from holdfast.core.outcome import Reason
 from holdfast.core.returned import Returned
@@ -46,14 +47,14 @@ class Failures:
         self._basis: object = None
         self._failures: dict[str, Failure] = {}
         self._replacing: dict[str, set[str]] = {}
-        self._decisions: list[str] = []
+        self._decisions: list[Decision] = []
         self._verdicts: Mapping[str, Verdict] = {}
         self._held_up: dict[str, Reason] = {}
         """Why those are not replaced whose time has come."""
         self.disaster: str | None = None
 
-    def take_decisions(self) -> list[str]:
-        """What was decided since the last call, in words."""
+    def take_decisions(self) -> list[Decision]:
+        """What was decided since the last call; a warning where an operator must act."""
         decisions, self._decisions = self._decisions, []
         return decisions
 
@@ -125,7 +126,7 @@ class Failures:
             self._ledger.put_history(self._ledger.history.with_replacement(now))
         if marked:
             text = f"{due.pod} is being replaced; what is known of its volumes stays on record"
-        self._decisions.append(f"{text}. {due.reason}")
+        self._decisions.append(Decision(f"{text}. {due.reason}"))
 
     def renew(self, now: float) -> None:
         """Decide anew if something has changed that a decision depends on."""
@@ -161,7 +162,15 @@ class Failures:
             if each != before.get(name):
                 left = max(0.0, (each.deadline or now) - now)
                 text = f"{each} (in {left:.0f} s)" if each.deadline else str(each)
-                self._decisions.append(text)
+                self._decisions.append(Decision(text, warning=self._is_for_operator(each)))
+
+    def _is_for_operator(self, each: Verdict) -> bool:
+        """Whether nothing goes on until one acts: he is asked, or it is out of reach and has no
+        policy."""
+        if each.choice is Choice.ASK:
+            return True
+        waits = each.choice is Choice.WAIT and each.cause is not Cause.DOWN
+        return waits and self._ledger.service.pod(type_of(each.pod)).replacement is None
 
     def _note(self, name: str) -> None:
         """Whether the instance has failed, and whether it takes over from another."""
@@ -187,12 +196,11 @@ class Failures:
         before = ledger.history
         if self.disaster and before.disaster is None:
             ledger.put_history(History(before.replacements, now, before.ended))
-            self._decisions.append(
-                f"disaster: {self.disaster}; nothing is replaced by policy until it is over"
-            )
+            text = f"disaster: {self.disaster}; nothing is replaced by policy until it is over"
+            self._decisions.append(Decision(text, warning=True))
         elif not self.disaster and before.disaster is not None:
             ledger.put_history(History(before.replacements, None, now))
-            self._decisions.append("the disaster is over; replacement by policy goes on")
+            self._decisions.append(Decision("the disaster is over; replacement by policy goes on"))
 
     def _paused(self, orders: Orders) -> set[str]:
         """The failed instances whose recovery an operator has interrupted."""
