@@ -199,8 +199,16 @@ def _run(options: Options) -> None:
     try:
         if store.start(ending.stop, _tell) and store.elect(ending.stop, _tell):
             _lead(
-                *(options, settings, framework, service, store, detector, access, ending),
-                *(prepared, server),
+                options,
+                settings,
+                framework,
+                service,
+                store,
+                detector,
+                access,
+                ending,
+                prepared,
+                server,
             )
     except Uninstalled as error:
         ending(Fatal(str(error), EXIT_UNINSTALLING))

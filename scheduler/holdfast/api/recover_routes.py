@@ -44,7 +44,8 @@ def recover_body(view: View) -> shapes.RecoverBody:
 
 def _waiting(view: View) -> Iterator[shapes.WaitingBody]:
     """The instances that do not wholly run, and the plans that do not go on."""
-    steps = [step for plan in unfinished(view) for step in _steps(plan)]
+    plans = unfinished(view)
+    steps = [step for plan in plans for step in _steps(plan)]
     # What is being uninstalled is not meant to run: its plan tells all.
     for name in pods.instance_names(view) if view.uninstalling is None else ():
         state = pods.pod_state(view.pods.get(name))
@@ -56,7 +57,7 @@ def _waiting(view: View) -> Iterator[shapes.WaitingBody]:
                 else pods.explained(view, name) or _told(s for s in steps if s.pod == name)
             )
             yield {"kind": "pod", "name": name, "state": state.value, "reason": why}
-    for plan in unfinished(view):
+    for plan in plans:
         if plan.status not in _UNDER_WAY:
             why = "; ".join(plan.errors) or _told(_steps(plan))
             yield {"kind": "plan", "name": plan.name, "state": plan.status.value, "reason": why}
@@ -68,9 +69,7 @@ def _told(steps: Iterable[Step]) -> str:
 
 
 def _steps(plan: Plan) -> list[Step]:
-    return [
-        step for phase in plan.phases for step in phase.steps if step.status is not Status.COMPLETE
-    ]
+    return [step for step in plan.steps() if step.status is not Status.COMPLETE]
 
 
 def add_recover(router: APIRouter, source: ServiceSource, answer_seconds: float) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from holdfast.service.load import Problem, ServiceError, Warn, loads
+from holdfast.service.load import Warn, loads
 from holdfast.service.model import ServiceSpec
+from holdfast.service.problems import Problem, ServiceError
 
 HOSTED = "services/"
 

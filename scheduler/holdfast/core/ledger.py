@@ -280,7 +280,7 @@ class Ledger:
         if known or not pod.tasks or pod.reservation is None:
             return known
         goals = {task.name: task.goal for task in self.spec_of(pod).tasks}
-        more = bool(self._undone(pod, self.target_id))
+        more = not all(self._reached(pod, self.target_id).values())
         return [
             task.id
             for task in pod.tasks
@@ -379,23 +379,20 @@ class Ledger:
 
     def is_deployed(self, pod: Pod, config_id: str) -> bool:
         """Whether all that the deploy plan launches in the instance has reached its goal."""
-        if self._pod_of(config_id, pod.type) is None:
-            return False
-        names = planned_tasks(self.configs[config_id], pod.type, pod.index)
-        return bool(names) and not self._undone(pod, config_id)
+        reached = self._reached(pod, config_id)
+        return bool(reached) and all(reached.values())
 
-    def _undone(self, pod: Pod, config_id: str) -> list[str]:
-        """What of the instance the deploy plan still has to bring to its goal."""
+    def _reached(self, pod: Pod, config_id: str) -> dict[str, bool]:
+        """What the deploy plan launches in the instance, and whether that has reached its goal."""
         spec = self._pod_of(config_id, pod.type)
         if spec is None:
-            return []
+            return {}
         aim = Aim(self.asks_the_same(pod.type, config_id))
-        return [
-            name
+        return {
+            name: is_done(spec.task(name), pod.task(name), aim)
+            or is_spared(spec.task(name), pod, aim)
             for name in planned_tasks(self.configs[config_id], pod.type, pod.index)
-            if not is_done(spec.task(name), pod.task(name), aim)
-            and not is_spared(spec.task(name), pod, aim)
-        ]
+        }
 
     def deployed_tasks(self, pod: Pod) -> tuple[str, ...]:
         """What the deploy plan launches in the instance under the configuration it is deployed."""

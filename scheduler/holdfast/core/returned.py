@@ -75,15 +75,20 @@ class Returned:
 
     def seen(self, offers: Iterable[Offer], down: Iterable[str]) -> None:
         """Note which of the instances that are down have an agent that is another one by now."""
+        hidden = {
+            name: pod.reservation
+            for name in down
+            if (pod := self._ledger.pods.get(name)) is not None
+            and pod.reservation is not None
+            and _is_out_of_sight(pod)
+        }
         by_host: dict[str, list[Offer]] = {}
-        for offer in offers:
+        for offer in offers if hidden else ():
             by_host.setdefault(offer.hostname, []).append(offer)
-        for name in down:
-            pod = self._ledger.pods.get(name)
-            held = pod.reservation if pod is not None and _is_out_of_sight(pod) else None
-            if held is None or held.hostname not in by_host:
+        for name, held in hidden.items():
+            here = by_host.get(held.hostname)
+            if not here:
                 continue
-            here = by_host[held.hostname]
             offered = any(
                 resource.labels.get(RESOURCE_ID) in held.resource_ids
                 for offer in here

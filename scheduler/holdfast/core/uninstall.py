@@ -261,9 +261,13 @@ class Uninstall:
             Strategy.PARALLEL,
             tuple(self._kill_step(held, id_) for held in holdings for id_ in held.tasks),
         )
+        unseen = self._out_of_sight()
         by_host: dict[str, list[Step]] = {}
         for held in holdings:
-            by_host.setdefault(self._host(held), []).extend(self._unreserve_steps(held, now))
+            host = self._host(held)
+            by_host.setdefault(host, []).extend(
+                self._unreserve_steps(held, host, host in unseen, now)
+            )
         hosts = (
             Phase(f"{UNRESERVE}{host}", Strategy.PARALLEL, tuple(steps))
             for host, steps in sorted(by_host.items())
@@ -288,17 +292,20 @@ class Uninstall:
             text = f"it is being killed on {where}"
         return Step(name, held.pod, (), Status.IN_PROGRESS, text)
 
-    def _unreserve_steps(self, held: Holding, now: float) -> Iterator[Step]:
+    def _unreserve_steps(
+        self, held: Holding, host: str, unseen: bool, now: float
+    ) -> Iterator[Step]:
+        """`unseen` when the master does not see what runs on its `host`."""
         waits = held.id in self._ledger.retired
-        text = self._waits_for(self._host(held), now) if waits else ""
+        text = self._waits_for(host, unseen, now) if waits else ""
         for id_ in held.resource_ids:
             status = Status.IN_PROGRESS if waits else Status.COMPLETE
             yield Step(f"unreserve-{id_}", held.pod, (), status, text)
 
-    def _waits_for(self, host: str, now: float) -> str:
+    def _waits_for(self, host: str, unseen: bool, now: float) -> str:
         began = now if self._began is None else self._began
         heard = self._heard.get(host, began)
-        if now - heard < SILENT_SECONDS and not self._out_of_sight(host):
+        if now - heard < SILENT_SECONDS and not unseen:
             return f"it waits until {host} offers it, which it does once nothing uses it"
         since = datetime.fromtimestamp(heard, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         at_least = "" if host in self._heard else "at least "
@@ -307,14 +314,13 @@ class Uninstall:
             f" `holdfast plan force-complete {DEPLOY} {UNRESERVE}{host}` to forget it"
         )
 
-    def _out_of_sight(self, host: str) -> bool:
-        """Whether the master does not see what runs there."""
-        return any(
-            task.uncertain
+    def _out_of_sight(self) -> set[str]:
+        """The hosts of which the master does not see what runs there."""
+        return {
+            left.reservation.hostname
             for left in self._ledger.retired.values()
-            if left.reservation.hostname == host
-            for task in left.tasks
-        )
+            if any(task.uncertain for task in left.tasks)
+        }
 
     def _last_step(self, now: float) -> Step:
         record = self._ledger.uninstalling

@@ -170,8 +170,7 @@ class Windows:
         if answered is not None and not answered.refusal and answered.window.over(now):
             del self.answers[window.agent_id]
         names = self._ledger.index.on_agent(window.agent_id)
-        begun = window.over(now)
-        if not begun or all(self._ledger.pods[name].has_live_tasks for name in names):
+        if not window.over(now) or all(self._ledger.pods[name].has_live_tasks for name in names):
             self._ledger.drop_window(window.agent_id)
             self._asked.pop(window.agent_id, None)
 
