@@ -1,6 +1,6 @@
 """What the master has for the service's roles and framework, by whether the records explain it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from enum import StrEnum
 
 from holdfast.api.shapes import OrphanBody
@@ -10,6 +10,8 @@ from holdfast.mesos.inventory import Held, Inventory, Running
 from holdfast.placement.owner import roles
 from holdfast.placement.pool import FRAMEWORK_ID, POD, RESOURCE_ID
 from holdfast.records import Reservation
+
+_Users = dict[tuple[str, str], str]
 
 
 class OrphanClass(StrEnum):
@@ -42,48 +44,52 @@ def orphans_body(
 
     `others` are the other services of the framework, by name: what they have is no orphan.
     """
-    owners: dict[str, tuple[str, str]] = {}
-    users: dict[tuple[str, str], str] = {}
-    for name, other in others.items():
-        owners |= _owners(other, f" of {name}")
-        users |= _users(other, f" of {name}")
-    owners |= _owners(view)
-    users |= _users(view)
+    owners, users = _known({**_named(others), "": view})
     found = [_held_body(view, owners, item, now) for item in inventory.held]
-    ours = set(roles_of(view))
-    found += [
-        _running_body(view.framework_id, users, item, now)
-        for item in inventory.running
-        if item.framework_id == view.framework_id or item.roles & ours
-    ]
-    return found
+    return found + _running(inventory, view.framework_id, set(roles_of(view)), users, now)
 
 
 def orphans_of_all(
     views: Mapping[str, View], framework_id: str | None, inventory: Inventory, now: float
 ) -> list[OrphanBody]:
     """The same of all services of a framework, by name, each of which has roles of its own."""
-    owners: dict[str, tuple[str, str]] = {}
-    users: dict[tuple[str, str], str] = {}
-    by_role: dict[str, View] = {}
-    for name, view in views.items():
-        owners |= _owners(view, f" of {name}")
-        users |= _users(view, f" of {name}")
-        by_role |= dict.fromkeys(roles_of(view), view)
+    by_role = {role: view for view in views.values() for role in roles_of(view)}
+    owners, users = _known(_named(views))
     found = [
         _held_body(by_role[item.resource.role], owners, item, now)
         for item in inventory.held
         if item.resource.role in by_role  # a service may have gone meanwhile
     ]
-    found += [
+    return found + _running(inventory, framework_id, by_role.keys(), users, now)
+
+
+def _named(views: Mapping[str, View]) -> dict[str, View]:
+    """The services by what follows the names of their pod instances."""
+    return {f" of {name}": view for name, view in views.items()}
+
+
+def _known(views: Mapping[str, View]) -> tuple[dict[str, tuple[str, str]], _Users]:
+    """What these services explain, as `_owners` and `_users` tell it; the last one counts."""
+    owners: dict[str, tuple[str, str]] = {}
+    users: _Users = {}
+    for of, view in views.items():
+        owners |= _owners(view, of)
+        users |= _users(view, of)
+    return owners, users
+
+
+def _running(
+    inventory: Inventory, framework_id: str | None, ours: Set[str], users: _Users, now: float
+) -> list[OrphanBody]:
+    """The tasks and executors of the framework, and what others run in roles of `ours`."""
+    return [
         _running_body(framework_id, users, item, now)
         for item in inventory.running
-        if item.framework_id == framework_id or item.roles & by_role.keys()
+        if item.framework_id == framework_id or item.roles & ours
     ]
-    return found
 
 
-def _owners(view: View, of: str = "") -> dict[str, tuple[str, str]]:
+def _owners(view: View, of: str) -> dict[str, tuple[str, str]]:
     """By resource id who has it, and what can be done. `of` follows the pod instances' names."""
     owners: dict[str, tuple[str, str]] = {}
     for pod in view.pods.values():
@@ -100,7 +106,7 @@ def _ids(held: Reservation | None) -> Iterator[str]:
     return iter(held.resource_ids if held is not None else ())
 
 
-def _users(view: View, of: str = "") -> dict[tuple[str, str], str]:
+def _users(view: View, of: str) -> _Users:
     """By kind and id the pod instance of each task and executor in the records."""
     users = {}
     for pod in view.pods.values():
@@ -154,9 +160,7 @@ def _held_body(
     }
 
 
-def _running_body(
-    framework_id: str | None, users: dict[tuple[str, str], str], item: Running, now: float
-) -> OrphanBody:
+def _running_body(framework_id: str | None, users: _Users, item: Running, now: float) -> OrphanBody:
     pod = users.get((item.kind, item.id))
     ours = item.framework_id == framework_id
     if ours and pod is not None:
