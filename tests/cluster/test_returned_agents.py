@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast_playground.cluster import ClusterSpec, running
+from tests.cluster.one_writer import forget, one_writer, starts, volume
 from tests.cluster.running_service import Scheduler, wait_until
-from tests.cluster.test_volume_locks import SVC_YML, starts, volume
 
 SOON = 120.0
 """Seconds; Mesos would speak after ten minutes."""
@@ -16,27 +15,19 @@ SOON = 120.0
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Scheduler]:
-    (tmp_path / "svc.yml").write_text(SVC_YML)
-    with (
-        running(tmp_path / "cluster", ClusterSpec(agents=1, launcher="posix")) as cluster,
-        Scheduler(cluster, tmp_path / "svc.yml", tmp_path).start() as scheduler,
-    ):
-        scheduler.wait_well()
+    with one_writer(tmp_path) as scheduler:
         yield scheduler
 
 
 def test_it_starts_on_its_volume_long_before_mesos_speaks(service: Scheduler) -> None:
-    cluster = service.cluster
-    before, on = cluster.agent_ids()[1], volume(service)
+    cluster, on = service.cluster, volume(service)
+
+    def another_master() -> None:
+        cluster.master_start(cluster.master_kill())
+        cluster.wait_for_leader()
+
     began = time.monotonic()
-    cluster.agent_crash(1)
-    (cluster.agents[0].work_dir / "meta" / "slaves" / "latest").unlink()
-    master = cluster.master_kill()
-    cluster.master_start(master)
-    cluster.wait_for_leader()
-    cluster.agent_start(1)
-    cluster.wait_for_agents([1])
-    assert cluster.agent_ids()[1] != before
+    before = forget(service, another_master)
     wait_until("it has started again", lambda: starts(service) == 2 and service.is_well(), SOON)
     assert time.monotonic() - began < 2 * SOON
     assert volume(service) == on
